@@ -1,0 +1,107 @@
+/* conf.h — assay.conf, read whole into a typed, immutable structure by every program.
+ *
+ * Grammar: [section] or [section name], key = value, '#' or ';' comments at the start of a line, lists separated by
+ * white space or commas, durations with s m h d, sizes with k m. A key may be written once. Unknown sections and keys are
+ * errors naming file, line and the nearest known word. Relative paths are relative to the file's folder. */
+#pragma once
+
+#include "lib/base/bytes.h"
+#include "lib/base/err.h"
+
+struct conf_list {
+	char **items;
+	size_t count;
+};
+
+struct conf_profile { /* [profile NAME] */
+	char *name;
+	char *description;
+	int64_t validity_secs;     /* default 90d; the certificate is valid for exactly this long, both ends included */
+	int names_max;             /* default 100 */
+	bool common_name;          /* default no: empty subject, critical SAN */
+	bool client_auth;          /* default no */
+	struct conf_list key_types; /* default: rsa2048 rsa3072 rsa4096 p256 p384 */
+	struct conf_list issuers;  /* default: every issuer */
+};
+
+struct conf_issuer { /* [issuer NAME] */
+	char *name;
+	char *certificate;   /* PEM file: the issuing certificate */
+	char *chain;         /* PEM file: what a client gets behind its certificate (issuing certificate first) */
+	char *key;           /* PEM file, 0400; read by the signer alone */
+	char *key_passphrase; /* file, or NULL */
+	char *ca_issuers_url; /* AIA caIssuers, or NULL */
+	char *crl_url;       /* CRLDP base, or NULL */
+};
+
+struct conf {
+	char *path;
+	struct { /* [server] */
+		char *base_url; /* https://acme.example.org, no trailing slash; every URL sent out begins so */
+		char *terms_of_service; /* URL or NULL */
+		char *website;          /* URL or NULL */
+		struct conf_list caa_identities;
+	} server;
+	struct { /* [database] */
+		char *uri;      /* libpq conninfo or URI without user; each program connects as its own role */
+		char *passwords; /* folder with one 0400 file per role, or NULL for peer authentication */
+		int connections; /* per handler program, default 1 */
+	} database;
+	struct { /* [redis] */
+		char *socket;    /* path of the Unix socket */
+		char *passwords; /* folder with one 0400 file per user (assay-order …), or NULL */
+	} redis;
+	struct { /* [handlers] */
+		char *socket_dir;   /* DIRECTORY.sock, ACCOUNT.sock, ORDER.sock; default /run/assay */
+		int threads;        /* per program, default 2 */
+		int64_t wait_ms;    /* how long an answer may wait for the workers, default 4000, 0 = never */
+		int wait_max;       /* parked requests per program, default 1024 */
+		struct conf_list contact_schemes; /* default mailto */
+	} handlers;
+	struct { /* [orders] */
+		int64_t order_secs;   /* default 7d */
+		int64_t pending_authz_secs; /* default 7d */
+		int64_t valid_authz_secs;   /* default 30d */
+		int names_max;        /* default 100 */
+		struct conf_list blocked_names; /* exact names and .suffixes */
+		char *public_suffixes; /* file, or NULL for libpsl's built-in list */
+	} orders;
+	struct { /* [validation] */
+		struct conf_list resolvers; /* HOST:PORT; default: the system's */
+		int http01_port;      /* default 80 */
+		int tlsalpn01_port;   /* default 443 */
+		struct conf_list redirect_ports; /* default 80 443 */
+		struct conf_list allow_addresses; /* CIDRs of special-purpose ranges that may be contacted */
+		struct conf_list challenges; /* default http-01 dns-01 tls-alpn-01 */
+		bool dnssec_require;  /* dnssec = require|prefer, default prefer */
+		int64_t attempt_secs; /* one attempt in all, default 20 */
+		int attempts;         /* default 4 */
+		int64_t retry_secs;   /* pause before the second attempt, doubled after each, default 2 */
+		int64_t caa_secs;     /* CAA results older than this are checked again before signing; default 7h */
+		int in_flight;        /* concurrent validations per validator, default 2000 */
+	} validation;
+	struct { /* [workers] */
+		int batch;           /* default 64 */
+		int64_t linger_ms;   /* wait for a batch to fill, default 5 */
+		int64_t lease_secs;  /* default 60 */
+		int64_t sweep_secs;  /* keeper's sweep, default 5 */
+		int64_t retention_secs; /* partitions wholly older are dropped, default 400d */
+	} workers;
+	struct { /* [log] */
+		char *level; /* debug info warning error */
+	} log;
+	struct conf_profile *profiles; /* the first is the default profile */
+	size_t nprofiles;
+	struct conf_issuer *issuers;
+	size_t nissuers;
+};
+
+/* Reads and checks the whole file. On failure *ret_error is one line, "FILE:LINE: what, and what to do" (free it). */
+MUST_CHECK int conf_load(const char *path, struct conf **ret, char **ret_error);
+void conf_free(struct conf *conf);
+DEFINE_CLEANUP(conf_free, struct conf *)
+/* NULL when there is none of that name. */
+const struct conf_profile *conf_profile_find(const struct conf *conf, struct bytes name);
+/* First line of a secret file, for passwords. The caller cleanses and frees it. ERR_NOENT, or ERR_INTERNAL when the
+ * file is readable by others. */
+MUST_CHECK int conf_secret_load(const char *folder, const char *name, char **ret);

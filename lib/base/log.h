@@ -1,0 +1,28 @@
+/* log.h — one JSON line an event on stderr (journald keeps it). Programs log where an error is handled;
+ * libraries log at debug only. Secrets never go here. Thread safe: a line is one write(2). */
+#pragma once
+
+#include "lib/base/bytes.h"
+#include "lib/base/err.h"
+
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
+
+/* program is kept; level from the configuration. */
+void log_init(const char *program, enum log_level level);
+void log_set_level(enum log_level level);
+bool log_enabled(enum log_level level);
+
+struct log_field {
+	const char *name;
+	enum { LOG_STR, LOG_INT } kind;
+	const char *str;
+	int64_t num;
+};
+/* log_event(LOG_LEVEL_INFO, "certificate issued", F_STR("order", text), F_INT("names", 3)); */
+#define F_STR(n, s) ((struct log_field){.name = (n), .kind = LOG_STR, .str = (s)})
+#define F_INT(n, i) ((struct log_field){.name = (n), .kind = LOG_INT, .num = (i)})
+#define log_event(level, message, ...)                                                             \
+	log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {0}})
+void log_write(enum log_level level, const char *message, const struct log_field *fields);
+/* Programs' own start-up failures: "assay-order: text" as one plain line on stderr, exit status 1. */
+void die(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));

@@ -1,0 +1,18 @@
+/* certview.h — what handlers need of a certificate that a client sends (revokeCert) or that we read from a file. */
+#pragma once
+
+#include "lib/pki/ossl.h"
+
+struct certview {
+	X509 *x509;
+	struct bytes der;    /* borrowed from what was parsed */
+	struct bytes serial; /* contents of the INTEGER, borrowed from der */
+};
+/* Exactly one DER certificate. ERR_SYNTAX otherwise. */
+MUST_CHECK int certview_parse(struct bytes der, struct certview **ret);
+void certview_free(struct certview *view);
+DEFINE_CLEANUP(certview_free, struct certview *)
+/* Appends one PEM block (64 columns, LF). */
+void pem_append(struct buf *out, const char *label, struct bytes der);
+/* Every CERTIFICATE block of a PEM text, as DER buffers. ERR_SYNTAX when there is none or junk inside. */
+MUST_CHECK int pem_certificates(struct bytes pem, struct buf **ret, size_t *ret_count);

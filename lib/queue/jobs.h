@@ -1,0 +1,40 @@
+/* jobs.h — the two job streams and the wake-ups. A job is a type and an id; whoever reads it believes only the row.
+ *
+ * Streams "q:val" (kinds v = validate authorization, c = CAA recheck of an order) and "q:sign" (s = issue an order), each with
+ * the consumer group "w"; dead letters go to "q:dead". Workers publish the ids they finished on channel "done"
+ * (22-character ids, concatenated); handlers with parked requests listen. */
+#pragma once
+
+#include "lib/base/ident.h"
+#include "lib/queue/rds.h"
+
+enum job_kind { JOB_VALIDATE, JOB_CAA, JOB_SIGN };
+enum job_stream { STREAM_VALIDATION, STREAM_ISSUANCE };
+
+#define JOB_DELIVERIES_MAX 5
+
+struct job {
+	enum job_kind kind;
+	struct ident id;
+	char entry[40]; /* stream entry id, for job_ack */
+};
+
+/* Pipelined XADD; its reply is read with rds_read by the caller. */
+void job_append(struct rds *rds, enum job_kind kind, const struct ident *id);
+/* Creates stream and group where missing. */
+MUST_CHECK int jobs_ensure_group(struct rds *rds, enum job_stream stream);
+/* XREADGROUP up to max new jobs, waiting up to block_ms. Junk entries are moved to the dead-letter stream. NOGROUP (lost
+ * data) recreates the group and returns 0 jobs. Returns OK and *ret_count. */
+MUST_CHECK int jobs_read(struct rds *rds, enum job_stream stream, const char *consumer, int block_ms,
+	struct job *jobs, size_t max, size_t *ret_count);
+/* XAUTOCLAIM of entries idle longer than idle_ms; entries delivered more than JOB_DELIVERIES_MAX times go to ret_dead instead,
+ * are moved to the dead-letter stream and acknowledged. */
+MUST_CHECK int jobs_reclaim(struct rds *rds, enum job_stream stream, const char *consumer, int64_t idle_ms,
+	struct job *jobs, size_t max, size_t *ret_count, struct job *dead, size_t max_dead, size_t *ret_dead);
+/* XACK + XDEL of the whole batch in one pipeline. */
+MUST_CHECK int jobs_ack(struct rds *rds, enum job_stream stream, const struct job *jobs, size_t count);
+/* PUBLISH done. */
+MUST_CHECK int jobs_publish(struct rds *rds, const struct ident *ids, size_t count);
+/* A dedicated connection: SUBSCRIBE done, then each call waits for one message and calls fn for each id. */
+MUST_CHECK int jobs_subscribe(struct rds *rds);
+MUST_CHECK int jobs_listen(struct rds *rds, int timeout_ms, void (*fn)(void *arg, const struct ident *id), void *arg);

@@ -1,0 +1,38 @@
+/* worker.h — the process skeleton of the workers: a service is a few functions handed to worker_main.
+ *
+ * A reader thread takes jobs from the stream (new ones, and entries that a dead worker left behind); the main thread hands
+ * them to batch() as they come, at most workers.batch at once after workers.linger_ms. batch() and flush() run in the
+ * main thread and own its database and Redis connections. When the database or Redis is away they simply return: the skeleton
+ * reconnects with a bounded pause, and the jobs come back by XAUTOCLAIM or the keeper's sweep, because the row is the truth. */
+#pragma once
+
+#include "lib/base/conf.h"
+#include "lib/queue/jobs.h"
+#include "lib/store/db.h"
+
+struct worker;
+
+struct worker_ops {
+	const char *program; /* "assay-signer": also database role and Redis user */
+	enum job_stream stream;
+	const struct db_stmt *const *stmts;
+	int (*start)(struct worker *w);   /* once, connections are up; non-zero ends the program (the cause was logged) */
+	void (*batch)(struct worker *w, const struct job *jobs, size_t count);
+	void (*flush)(struct worker *w);  /* NULL, or: called after worker_wake (asynchronous results) */
+	void (*drain)(struct worker *w);  /* NULL, or: SIGTERM came; finish or give back what is in flight, bounded time */
+	size_t in_flight_max;             /* the reader pauses above this many unfinished jobs; 0 = batch size */
+};
+
+int worker_main(int argc, char **argv, const struct worker_ops *ops);
+
+const struct conf *worker_conf(const struct worker *w);
+struct db *worker_db(struct worker *w);
+struct rds *worker_rds(struct worker *w);
+void *worker_state(const struct worker *w);
+void worker_set_state(struct worker *w, void *state);
+/* The jobs are finished for good (or hopeless): XACK + XDEL, and they no longer count as in flight. */
+void worker_done(struct worker *w, const struct job *jobs, size_t count);
+/* The jobs are not finished here, and are left to redelivery: only the in-flight count drops. */
+void worker_leave(struct worker *w, size_t count);
+/* Any thread: have flush() called soon. */
+void worker_wake(struct worker *w);
