@@ -56,6 +56,7 @@ struct request {
 	struct bytes args[PATH_ARGS_MAX]; /* what {} matched */
 	struct bytes query;               /* behind '?', raw */
 	const char *method;
+	const char *accept;               /* the Accept header as sent, or NULL */
 	char trace[IDENT_TEXT_LEN + 1];   /* request id: in the log line and in serverInternal problems */
 
 	struct envelope *env;             /* NULL for plain GET */
