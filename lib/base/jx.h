@@ -11,7 +11,8 @@
 
 struct jx; /* a parsed document or a borrowed part of one */
 
-/* One JSON value and nothing else. Free with jx_free. */
+/* One JSON value and nothing else. ERR_SYNTAX, or ERR_LIMIT when it is too deep or a number is out of range (integers
+ * are int64_t). U+0000 is allowed in strings, not in member names. Free with jx_free. */
 MUST_CHECK int jx_parse(struct bytes text, struct jx **ret);
 void jx_free(struct jx *root);
 DEFINE_CLEANUP(jx_free, struct jx *)
@@ -41,7 +42,9 @@ void jx_begin_object(struct jx_out *o, const char *name); /* name NULL: in an ar
 void jx_end_object(struct jx_out *o);
 void jx_begin_array(struct jx_out *o, const char *name);
 void jx_end_array(struct jx_out *o);
+/* value NULL writes nothing, so that optional members need no condition. */
 void jx_put_str(struct jx_out *o, const char *name, const char *value);
+/* Always valid JSON: bytes that are not UTF-8 become U+FFFD. */
 void jx_put_bytes(struct jx_out *o, const char *name, struct bytes utf8);
 void jx_put_int(struct jx_out *o, const char *name, int64_t value);
 void jx_put_bool(struct jx_out *o, const char *name, bool value);

@@ -62,8 +62,8 @@ int problem_set_status(struct problem *pb, int status, enum problem_type type, c
 /* Adds one subproblem about the dns name identifier (RFC 8555 section 6.7.1). */
 void problem_add_sub(struct problem *pb, const char *identifier, enum problem_type type, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
-/* After problem_add_sub()s on an unset pb: makes pb the single subproblem, or a compound of all; returns
- * ERR_PROBLEM, or OK when there were none. */
+/* After problem_add_sub()s on an unset pb: gives pb the type and detail of the single subproblem (which stays, for its
+ * name), or makes it a compound of all; returns ERR_PROBLEM, or OK when there were none. */
 MUST_CHECK int problem_seal(struct problem *pb, const char *compound_detail);
 void problem_done(struct problem *pb);
 int problem_status(const struct problem *pb);
