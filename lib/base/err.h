@@ -53,7 +53,11 @@ void *xcalloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull)
 void *xrealloc(void *ptr, size_t size) __attribute__((returns_nonnull));
 char *xstrdup(const char *text) __attribute__((malloc, returns_nonnull));
 char *xstrndup(const char *text, size_t len) __attribute__((malloc, returns_nonnull));
-DEFINE_CLEANUP(free, void *)
+/* Any type of pointer: CLEANUP(free) struct ident *ids = xcalloc(…). */
+static inline void free_cleanup(void *p)
+{
+	free(*(void **)p);
+}
 static inline void free_str_cleanup(char **p)
 {
 	free(*p);
