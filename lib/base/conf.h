@@ -1,8 +1,10 @@
 /* conf.h — assay.conf, read whole into a typed, immutable structure by every program.
  *
  * Grammar: [section] or [section name], key = value, '#' or ';' comments at the start of a line, lists separated by
- * white space or commas, durations with s m h d, sizes with k m. A key may be written once. Unknown sections and keys are
- * errors naming file, line and the nearest known word. Relative paths are relative to the file's folder. */
+ * white space or commas, durations with ms s m h d. A key may be written once. Unknown sections and keys are
+ * errors naming file, line and the nearest known word. Relative paths are relative to the file's folder.
+ * Keys are called as the fields are; where a field shows its unit or says less, its key stands in quotes.
+ * docs/assay.conf.sample explains all of them to the operator. */
 #pragma once
 
 #include "lib/base/bytes.h"
@@ -16,7 +18,7 @@ struct conf_list {
 struct conf_profile { /* [profile NAME] */
 	char *name;
 	char *description;
-	int64_t validity_secs;     /* default 90d; the certificate is valid for exactly this long, both ends included */
+	int64_t validity_secs;     /* "validity", default 90d; the certificate is valid for exactly this long, both ends included */
 	int names_max;             /* default 100 */
 	bool common_name;          /* default no: empty subject, critical SAN */
 	bool client_auth;          /* default no */
@@ -27,7 +29,7 @@ struct conf_profile { /* [profile NAME] */
 struct conf_issuer { /* [issuer NAME] */
 	char *name;
 	char *certificate;   /* PEM file: the issuing certificate */
-	char *chain;         /* PEM file: what a client gets behind its certificate (issuing certificate first) */
+	char *chain;         /* PEM file: what a client gets behind its certificate (issuing certificate first); default: certificate */
 	char *key;           /* PEM file, 0400; read by the signer alone */
 	char *key_passphrase; /* file, or NULL */
 	char *ca_issuers_url; /* AIA caIssuers, or NULL */
@@ -54,38 +56,38 @@ struct conf {
 	struct { /* [handlers] */
 		char *socket_dir;   /* DIRECTORY.sock, ACCOUNT.sock, ORDER.sock; default /run/assay */
 		int threads;        /* per program, default 2 */
-		int64_t wait_ms;    /* how long an answer may wait for the workers, default 4000, 0 = never */
+		int64_t wait_ms;    /* "wait": how long an answer may wait for the workers, default 4000, 0 = never */
 		int wait_max;       /* parked requests per program, default 1024 */
 		struct conf_list contact_schemes; /* default mailto */
 	} handlers;
 	struct { /* [orders] */
-		int64_t order_secs;   /* default 7d */
-		int64_t pending_authz_secs; /* default 7d */
-		int64_t valid_authz_secs;   /* default 30d */
+		int64_t order_secs;   /* "order_lifetime", default 7d */
+		int64_t pending_authz_secs; /* "pending_authz_lifetime", default 7d */
+		int64_t valid_authz_secs;   /* "valid_authz_lifetime", default 30d */
 		int names_max;        /* default 100 */
 		struct conf_list blocked_names; /* exact names and .suffixes */
 		char *public_suffixes; /* file, or NULL for libpsl's built-in list */
 	} orders;
 	struct { /* [validation] */
-		struct conf_list resolvers; /* HOST:PORT; default: the system's */
+		struct conf_list resolvers; /* ADDRESS:PORT or [IPV6]:PORT; default: the system's */
 		int http01_port;      /* default 80 */
 		int tlsalpn01_port;   /* default 443 */
 		struct conf_list redirect_ports; /* default 80 443 */
 		struct conf_list allow_addresses; /* CIDRs of special-purpose ranges that may be contacted */
 		struct conf_list challenges; /* default http-01 dns-01 tls-alpn-01 */
-		bool dnssec_require;  /* dnssec = require|prefer, default prefer */
-		int64_t attempt_secs; /* one attempt in all, default 20 */
+		bool dnssec_require;  /* "dnssec" = require|prefer, default prefer */
+		int64_t attempt_secs; /* "attempt_timeout": one attempt in all, default 20 */
 		int attempts;         /* default 4 */
-		int64_t retry_secs;   /* pause before the second attempt, doubled after each, default 2 */
-		int64_t caa_secs;     /* CAA results older than this are checked again before signing; default 7h */
+		int64_t retry_secs;   /* "retry_pause": pause before the second attempt, doubled after each, default 2 */
+		int64_t caa_secs;     /* "caa_max_age": CAA results older than this are checked again before signing; default 7h */
 		int in_flight;        /* concurrent validations per validator, default 2000 */
 	} validation;
 	struct { /* [workers] */
 		int batch;           /* default 64 */
-		int64_t linger_ms;   /* wait for a batch to fill, default 5 */
-		int64_t lease_secs;  /* default 60 */
-		int64_t sweep_secs;  /* keeper's sweep, default 5 */
-		int64_t retention_secs; /* partitions wholly older are dropped, default 400d */
+		int64_t linger_ms;   /* "linger": wait for a batch to fill, default 5 */
+		int64_t lease_secs;  /* "lease", default 60s; longer than attempt_timeout */
+		int64_t sweep_secs;  /* "sweep": keeper's sweep, default 5 */
+		int64_t retention_secs; /* "retention": partitions wholly older are dropped, default 400d */
 	} workers;
 	struct { /* [log] */
 		char *level; /* debug info warning error */

@@ -1,0 +1,148 @@
+/* conf_table.c — every section and key of assay.conf, with kind, default and limits.
+ * Defaults are written as an operator would write them and go through the same reader. */
+#include "lib/base/conf_table.h"
+
+const char conf_required[] = "";
+
+#define TEXT(key, at, otherwise, test)                                                             \
+	{.name = (key), .kind = CONF_TEXT, .offset = (at), .fallback = (otherwise), .check = (test)}
+#define PATH(key, at, otherwise, test)                                                             \
+	{.name = (key), .kind = CONF_PATH, .offset = (at), .fallback = (otherwise), .check = (test)}
+#define LIST(key, at, otherwise, test)                                                             \
+	{.name = (key), .kind = CONF_LIST, .offset = (at), .fallback = (otherwise), .check = (test)}
+#define CHOICE(key, at, otherwise, first, second)                                                  \
+	{.name = (key),                                                                            \
+	 .kind = CONF_CHOICE,                                                                      \
+	 .offset = (at),                                                                           \
+	 .fallback = (otherwise),                                                                  \
+	 .words = {(first), (second)}}
+#define NUMBER(key, unit, at, otherwise, least, most)                                              \
+	{.name = (key),                                                                            \
+	 .kind = (unit),                                                                           \
+	 .offset = (at),                                                                           \
+	 .fallback = (otherwise),                                                                  \
+	 .min = (least),                                                                           \
+	 .max = (most)}
+#define COUNT(key, at, otherwise, least, most) NUMBER(key, CONF_COUNT, at, otherwise, least, most)
+#define SECS(key, at, otherwise, least, most) NUMBER(key, CONF_SECS, at, otherwise, least, most)
+#define MSECS(key, at, otherwise, least, most) NUMBER(key, CONF_MSECS, at, otherwise, least, most)
+
+#define HOUR 3600
+#define DAY 86400
+#define PORT_MAX 65535
+
+#define AT(field) offsetof(struct conf, field)
+
+static const struct conf_key server_keys[] = {
+	TEXT("base_url", AT(server.base_url), conf_required, conf_check_base_url),
+	TEXT("terms_of_service", AT(server.terms_of_service), NULL, conf_check_url),
+	TEXT("website", AT(server.website), NULL, conf_check_url),
+	LIST("caa_identities", AT(server.caa_identities), "", conf_check_domain),
+};
+
+static const struct conf_key database_keys[] = {
+	TEXT("uri", AT(database.uri), conf_required, conf_check_database_uri),
+	PATH("passwords", AT(database.passwords), NULL, NULL),
+	COUNT("connections", AT(database.connections), "1", 1, 64),
+};
+
+static const struct conf_key redis_keys[] = {
+	PATH("socket", AT(redis.socket), conf_required, conf_check_socket),
+	PATH("passwords", AT(redis.passwords), NULL, NULL),
+};
+
+static const struct conf_key handlers_keys[] = {
+	PATH("socket_dir", AT(handlers.socket_dir), "/run/assay", conf_check_socket_dir),
+	COUNT("threads", AT(handlers.threads), "2", 1, 64),
+	MSECS("wait", AT(handlers.wait_ms), "4s", 0, 60000),
+	COUNT("wait_max", AT(handlers.wait_max), "1024", 0, 1000000),
+	LIST("contact_schemes", AT(handlers.contact_schemes), "mailto", conf_check_scheme),
+};
+
+static const struct conf_key orders_keys[] = {
+	SECS("order_lifetime", AT(orders.order_secs), "7d", 1, 90 * DAY),
+	SECS("pending_authz_lifetime", AT(orders.pending_authz_secs), "7d", 1, 90 * DAY),
+	/* CA/B BR 4.2.1 allowed 398 days at most, ever; a public CA stays far below. */
+	SECS("valid_authz_lifetime", AT(orders.valid_authz_secs), "30d", 1, 398 * DAY),
+	COUNT("names_max", AT(orders.names_max), "100", 1, 1000),
+	LIST("blocked_names", AT(orders.blocked_names), "", conf_check_blocked_name),
+	PATH("public_suffixes", AT(orders.public_suffixes), NULL, NULL),
+};
+
+static const struct conf_key validation_keys[] = {
+	LIST("resolvers", AT(validation.resolvers), "", conf_check_resolver),
+	COUNT("http01_port", AT(validation.http01_port), "80", 1, PORT_MAX),
+	COUNT("tlsalpn01_port", AT(validation.tlsalpn01_port), "443", 1, PORT_MAX),
+	LIST("redirect_ports", AT(validation.redirect_ports), "80 443", conf_check_port),
+	LIST("allow_addresses", AT(validation.allow_addresses), "", conf_check_cidr),
+	LIST("challenges", AT(validation.challenges), "http-01 dns-01 tls-alpn-01", conf_check_challenge),
+	CHOICE("dnssec", AT(validation.dnssec_require), "prefer", "prefer", "require"),
+	SECS("attempt_timeout", AT(validation.attempt_secs), "20s", 1, 600),
+	COUNT("attempts", AT(validation.attempts), "4", 1, 20),
+	SECS("retry_pause", AT(validation.retry_secs), "2s", 0, HOUR),
+	/* RFC 8659 section 2.2 and CA/B BR 3.2.2.8: a CAA answer serves for eight hours at most. */
+	SECS("caa_max_age", AT(validation.caa_secs), "7h", 0, 8 * HOUR),
+	COUNT("in_flight", AT(validation.in_flight), "2000", 1, 100000),
+};
+
+static const struct conf_key workers_keys[] = {
+	COUNT("batch", AT(workers.batch), "64", 1, 1024),
+	MSECS("linger", AT(workers.linger_ms), "5ms", 0, 1000),
+	SECS("lease", AT(workers.lease_secs), "60s", 2, HOUR),
+	SECS("sweep", AT(workers.sweep_secs), "5s", 1, HOUR),
+	SECS("retention", AT(workers.retention_secs), "400d", DAY, 3650 * DAY),
+};
+
+static const struct conf_key log_keys[] = {
+	TEXT("level", AT(log.level), "info", conf_check_log_level),
+};
+
+#undef AT
+#define AT(field) offsetof(struct conf_profile, field)
+
+static const struct conf_key profile_keys[] = {
+	TEXT("description", AT(description), NULL, NULL),
+	SECS("validity", AT(validity_secs), "90d", 60, 3650 * DAY),
+	COUNT("names_max", AT(names_max), "100", 1, 1000),
+	CHOICE("common_name", AT(common_name), "no", "no", "yes"),
+	CHOICE("client_auth", AT(client_auth), "no", "no", "yes"),
+	LIST("key_types", AT(key_types), "rsa2048 rsa3072 rsa4096 p256 p384", conf_check_key_type),
+	LIST("issuers", AT(issuers), "", NULL),
+};
+
+#undef AT
+#define AT(field) offsetof(struct conf_issuer, field)
+
+static const struct conf_key issuer_keys[] = {
+	PATH("certificate", AT(certificate), conf_required, NULL),
+	PATH("chain", AT(chain), NULL, NULL),
+	PATH("key", AT(key), conf_required, NULL),
+	PATH("key_passphrase", AT(key_passphrase), NULL, NULL),
+	TEXT("ca_issuers_url", AT(ca_issuers_url), NULL, conf_check_url),
+	TEXT("crl_url", AT(crl_url), NULL, conf_check_url),
+};
+
+#undef AT
+
+#define ONCE(word, table) {.name = (word), .keys = (table), .nkeys = ARRAY_LEN(table)}
+#define NAMED(word, table, field, counter, element)                                                \
+	{.name = (word),                                                                           \
+	 .keys = (table),                                                                          \
+	 .nkeys = ARRAY_LEN(table),                                                                \
+	 .array = offsetof(struct conf, field),                                                    \
+	 .count = offsetof(struct conf, counter),                                                  \
+	 .size = sizeof(element)}
+
+const struct conf_section conf_sections[] = {
+	ONCE("server", server_keys),
+	ONCE("database", database_keys),
+	ONCE("redis", redis_keys),
+	ONCE("handlers", handlers_keys),
+	ONCE("orders", orders_keys),
+	ONCE("validation", validation_keys),
+	ONCE("workers", workers_keys),
+	ONCE("log", log_keys),
+	NAMED("profile", profile_keys, profiles, nprofiles, struct conf_profile),
+	NAMED("issuer", issuer_keys, issuers, nissuers, struct conf_issuer),
+};
+const size_t conf_sections_count = ARRAY_LEN(conf_sections);
