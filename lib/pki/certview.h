@@ -1,6 +1,7 @@
 /* certview.h — what handlers need of a certificate that a client sends (revokeCert) or that we read from a file. */
 #pragma once
 
+#include "lib/base/buf.h"
 #include "lib/pki/ossl.h"
 
 struct certview {

@@ -1,9 +1,9 @@
-/* csr.h — one DER PKCS#10 request (RFC 2986) for ACME (RFC 8555 section 7.4): own DER walk, key by fromdata, signature
+/* csr.h — one DER PKCS#10 request (RFC 2986) for ACME (RFC 8555 section 7.4): own DER walk, key out of plain numbers, signature
  * verified, key policy applied, names taken from CN and subjectAltName.
  *
  * Refused with badCSR: trailing bytes, over CSR_MAX_BYTES, other version, duplicate extensions, GeneralNames other
- * than dNSName, basicConstraints CA:TRUE, key usages of a CA, SHA-1 or unknown signature algorithms, a bad
- * self-signature, weak keys, CN that is not among the names, more than names_max names. */
+ * than dNSName, basicConstraints CA:TRUE, key usages of a CA, nameConstraints, must-staple, SHA-1 or unknown signature algorithms, a
+ * bad self-signature, weak keys, CN that is not among the names, more than names_max names. */
 #pragma once
 
 #include "lib/base/problem.h"

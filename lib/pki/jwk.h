@@ -1,7 +1,7 @@
 /* jwk.h — public keys as JSON Web Keys (RFC 7517, 7518 section 6, 8037), for account keys and thumbprints (RFC 7638).
  *
  * Accepted: EC P-256, P-384, P-521; RSA by keypolicy; OKP Ed25519. Private members, wrong lengths, points off the
- * curve and an "alg" member that does not fit are refused. Keys are built by EVP_PKEY_fromdata. */
+ * curve and an "alg" member that does not fit are refused. Keys are built by pubkey_make, never by d2i. */
 #pragma once
 
 #include "lib/base/jx.h"

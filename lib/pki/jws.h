@@ -4,8 +4,10 @@
 
 #include "lib/pki/jwk.h"
 
+#define JWS_SIGNATURE_MAX_BYTES 512
+
 struct jws {
-	struct jx *body;          /* owns the three strings */
+	struct jx *body;          /* owns the three strings; NULL after jws_parse_object */
 	struct bytes signing_input_protected; /* base64url text as sent */
 	struct bytes signing_input_payload;
 	struct jx *header;        /* parsed protected header */
@@ -13,12 +15,12 @@ struct jws {
 	uint8_t signature[520];
 	size_t signature_len;
 	enum jws_alg alg;         /* JWS_NONE when "alg" is none, missing or unknown */
-	char *alg_text;           /* as sent, for messages */
+	char *alg_text;           /* as sent, for messages; never NULL */
 };
 
 /* ERR_PROBLEM: malformed. An unknown alg is not an error here: see jws_check_alg. */
 MUST_CHECK int jws_parse(struct bytes body, struct problem *pb, struct jws **ret);
-/* The inner JWS of keyChange and externalAccountBinding: an object already parsed. */
+/* The inner JWS of keyChange and externalAccountBinding: an object already parsed, which must outlive the jws. */
 MUST_CHECK int jws_parse_object(const struct jx *object, struct problem *pb, struct jws **ret);
 void jws_free(struct jws *jws);
 DEFINE_CLEANUP(jws_free, struct jws *)

@@ -4,10 +4,14 @@
 #pragma once
 
 #include "lib/base/problem.h"
-#include "lib/pki/ossl.h"
+#include "lib/pki/pubkey.h"
 
 enum key_use { KEY_FOR_ACCOUNT, KEY_FOR_CERTIFICATE };
 /* type: PROBLEM_BAD_PUBLIC_KEY or PROBLEM_BAD_CSR, what a refusal is called. */
 MUST_CHECK int keypolicy_check(EVP_PKEY *key, enum key_use use, enum problem_type type, struct problem *pb);
+/* The same for a key still in numbers. That a point is on its curve is left to pubkey_make, which refuses others. */
+MUST_CHECK int keypolicy_check_pubkey(const struct pubkey *key, enum key_use use, enum problem_type type,
+	struct problem *pb);
 /* "rsa2048", "p256", "ed25519" …; NULL for kinds we do not know. */
 const char *keypolicy_type(EVP_PKEY *key);
+const char *keypolicy_type_of(const struct pubkey *key);
