@@ -3,4 +3,4 @@
 set -e
 cd "$(dirname "$0")"
 mkdir -p m4
-exec autoreconf --install --warnings=all
+exec autoreconf --install --warnings=all,no-portability
