@@ -32,7 +32,9 @@ struct route {
 	enum route_payload payload;
 	/* Verified request → one statement (r->call), or a refusal (ERR_PROBLEM), or for AUTH_NONE the answer itself. */
 	int (*prepare)(struct request *r, struct problem *pb);
-	/* The call's result → status, headers, body; or ERR_PROBLEM. Runs again after a wait, with r->waited set. */
+	/* The call's result → status, headers, body; or ERR_PROBLEM. Runs again after a wait, with r->waited set. What
+	 * problem_of_store returns is passed on: ERR_CONFLICT makes the skeleton verify with the account's key of now, and start over
+	 * with prepare. Headers added before a refusal go out with its problem document. */
 	int (*respond)(struct request *r, struct problem *pb);
 	/* After a wait: puts the reading statement into r->call. NULL: this route never waits. */
 	void (*reread)(struct request *r);
@@ -85,7 +87,8 @@ struct app {
 	const char *role;                       /* database role and Redis user */
 	const struct route *routes;
 	size_t nroutes;
-	const struct db_stmt *const *stmts;     /* NULL: no database */
+	const struct db_stmt *const *stmts;     /* NULL-terminated; account_key_stmt is among them. With heartbeat_stmt
+	                                         * the program shows that it lives */
 	const char *socket_name;                /* "order.sock" in handlers.socket_dir */
 };
 
@@ -96,5 +99,12 @@ int app_main(int argc, char **argv, const struct app *app);
 /* Helpers for routes: */
 /* Appends "Name: value\r\n"; value must not hold CR or LF (asserted). */
 void answer_header(struct answer *a, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Code of a database function → problem, for the codes every route shares (account state, not found, …). OK for STORE_OK. */
+/* Code of a database function → problem, for the codes every route shares (account state, not found, …). OK for STORE_OK,
+ * ERR_CONFLICT for STORE_ACCOUNT_KEY_CHANGED: respond returns either as it is. */
 int problem_of_store(enum store_code code, struct problem *pb);
+/* Whether PostgreSQL and Redis answered when they were last used, at most some seconds ago: for /ready. */
+struct app_health {
+	bool database;
+	bool redis;
+};
+struct app_health app_health(void);

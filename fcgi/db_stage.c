@@ -1,0 +1,179 @@
+/* db_stage.c — see db_stage.h. */
+#include "fcgi/db_stage.h"
+
+#include <pthread.h>
+#include <unistd.h>
+
+#include "fcgi/pipeline.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/store/sweep.h"
+
+#define BATCH_MAX 64
+#define TICK_MS 1000
+#define HEARTBEAT_MS 10000
+#define RETRY_MS 250
+
+struct link { /* one thread and its connection */
+	pthread_t thread;
+	struct db *db;
+	bool up;
+	int64_t retry_ms;
+	int64_t heartbeat_ms; /* when the next one is due */
+};
+
+static struct {
+	struct link *links;
+	int count;
+	bool heartbeat;
+	atomic_int up; /* links that are */
+} stage;
+
+static int open_db(struct db **ret)
+{
+	struct snapshot *settings = settings_hold();
+	const struct conf *conf = settings->conf;
+	CLEANUP_STR char *password = NULL;
+	int err = OK;
+
+	if (conf->database.passwords != NULL)
+		err = conf_secret_load(conf->database.passwords, pipeline.app->role, &password);
+	if (err == OK)
+		err = db_open(conf->database.uri, pipeline.app->role, password, pipeline.app->stmts, ret);
+	if (password != NULL)
+		explicit_bzero(password, strlen(password));
+	settings_drop(settings);
+	return err;
+}
+
+static void set_up(struct link *link, bool up)
+{
+	if (link->up == up)
+		return;
+	link->up = up;
+	atomic_fetch_add(&stage.up, up ? 1 : -1);
+	log_event(up ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, up ? "database connection stands" : "database connection lost",
+		F_STR("error", up || link->db == NULL ? "" : db_error(link->db)));
+}
+
+/* OK when the connection is usable. While it is not, a new try is made only now and then, so that requests fail fast. */
+static int ready(struct link *link)
+{
+	int64_t now = clock_mono_ms();
+	int err;
+
+	if (now < link->retry_ms)
+		return ERR_DB;
+	err = link->db == NULL ? open_db(&link->db) : db_ensure(link->db);
+	if (err != OK)
+		link->retry_ms = now + RETRY_MS;
+	set_up(link, err == OK);
+	return err;
+}
+
+/* Runs the calls; those that certainly left nothing behind because the connection was gone get a second chance on a new one. */
+static void run(struct link *link, struct db_call *const calls[], size_t count)
+{
+	struct db_call *again[BATCH_MAX];
+	size_t nagain = 0;
+
+	if (ready(link) != OK) {
+		for (size_t i = 0; i < count; i++)
+			calls[i]->err = ERR_DB;
+		return;
+	}
+	if (db_run(link->db, calls, count) == OK)
+		return;
+	log_event(LOG_LEVEL_WARNING, "database batch failed", F_STR("error", db_error(link->db)), F_INT("calls", (int64_t)count));
+	for (size_t i = 0; i < count; i++) {
+		if (calls[i]->err == ERR_DB)
+			again[nagain++] = calls[i];
+	}
+	/* What fails again carries its error to the client. */
+	if (nagain > 0 && ready(link) == OK && db_run(link->db, again, nagain) != OK)
+		(void)ready(link);
+}
+
+static void run_batch(struct link *link, struct exchange *list)
+{
+	struct db_call *calls[BATCH_MAX] = {NULL};
+	struct exchange *next;
+	size_t count = 0;
+
+	for (struct exchange *x = list; x != NULL; x = x->next)
+		calls[count++] = pipeline_call(x);
+	run(link, calls, count);
+	for (struct exchange *x = list; x != NULL; x = next) {
+		next = x->next;
+		pipeline_row(x);
+	}
+}
+
+static bool has_heartbeat(void)
+{
+	for (size_t i = 0; pipeline.app->stmts[i] != NULL; i++) {
+		if (pipeline.app->stmts[i] == &heartbeat_stmt)
+			return true;
+	}
+	return false;
+}
+
+/* Also what notices between requests that the database went away or came back. */
+static void beat(struct link *link)
+{
+	int64_t now = clock_mono_ms();
+	struct db_call call = {0}, *calls[] = {&call};
+	char host[256] = "";
+
+	if (!stage.heartbeat || now < link->heartbeat_ms)
+		return;
+	link->heartbeat_ms = now + HEARTBEAT_MS;
+	(void)gethostname(host, sizeof(host) - 1);
+	heartbeat_call(&call, pipeline.app->program, host, getpid());
+	run(link, calls, 1);
+	db_call_done(&call);
+}
+
+static void *database_thread(void *arg)
+{
+	struct link *link = arg;
+
+	while (!lane_is_over(&pipeline.database)) {
+		struct exchange *list = lane_take(&pipeline.database, BATCH_MAX, TICK_MS);
+
+		if (list != NULL)
+			run_batch(link, list);
+		else if (!link->up)
+			(void)ready(link);
+		beat(link);
+	}
+	return NULL;
+}
+
+void db_stage_start(void)
+{
+	struct snapshot *settings = settings_hold();
+
+	stage.count = settings->conf->database.connections;
+	settings_drop(settings);
+	stage.heartbeat = has_heartbeat();
+	stage.links = xcalloc((size_t)stage.count, sizeof(*stage.links));
+	for (int i = 0; i < stage.count; i++) {
+		if (pthread_create(&stage.links[i].thread, NULL, database_thread, &stage.links[i]) != 0)
+			die("cannot start a thread");
+	}
+}
+
+void db_stage_stop(void)
+{
+	for (int i = 0; i < stage.count; i++) {
+		pthread_join(stage.links[i].thread, NULL);
+		db_close(stage.links[i].db);
+	}
+	free(stage.links);
+}
+
+bool db_stage_up(void)
+{
+	return atomic_load(&stage.up) > 0;
+}

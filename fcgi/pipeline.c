@@ -1,0 +1,261 @@
+/* pipeline.c — see pipeline.h. receive → verify → nonce → call → respond (→ job) (→ park → reread → respond) → answer. */
+#include "fcgi/pipeline.h"
+
+#include <assert.h>
+
+#include "fcgi/answer.h"
+#include "fcgi/conn.h"
+#include "fcgi/route.h"
+#include "fcgi/verify.h"
+#include "lib/base/log.h"
+
+#define KEYCACHE_KEYS 8192
+
+struct pipeline pipeline;
+
+static void after_verdict(struct exchange *x);
+static void finish(struct exchange *x);
+
+static struct exchange *exchange_of(struct park_seat *seat)
+{
+	return (struct exchange *)((char *)seat - offsetof(struct exchange, seat));
+}
+
+/* The request is over: everything it owned goes, the connection stays. */
+static void clear(struct exchange *x)
+{
+	struct request *r = &x->r;
+	struct answer answer = r->answer;
+
+	park_leave(pipeline.park, &x->seat);
+	if (r->state != NULL && r->free_state != NULL)
+		r->free_state(r->state);
+	db_call_done(&r->call);
+	db_call_done(&x->key_call);
+	jx_free(r->payload);
+	jwk_free(r->key);
+	envelope_free(r->env);
+	problem_done(&x->problem);
+	settings_drop(x->settings);
+	answer_reset(&answer);
+	*r = (struct request){.answer = answer};
+	x->settings = NULL;
+	x->verdict = OK;
+	x->nonce_spent = x->key_cached = x->rekeyed = false;
+}
+
+static void finish(struct exchange *x)
+{
+	answer_send(x, pipeline.nonces);
+	clear(x);
+	conn_finish(x);
+}
+
+static void refuse(struct exchange *x, int err)
+{
+	answer_refusal(x, err);
+	finish(x);
+}
+
+static void to_database(struct exchange *x, enum exchange_step step)
+{
+	x->step = step;
+	if (pipeline.app->stmts == NULL)
+		return refuse(x, ERR_DB);
+	lane_push(&pipeline.database, x);
+}
+
+static void to_redis(struct exchange *x, enum exchange_step step)
+{
+	x->step = step;
+	lane_push(&pipeline.redis, x);
+}
+
+static void verified(struct exchange *x, enum verified verified)
+{
+	switch (verified) {
+	case VERIFY_REFUSED:
+		refuse(x, x->verdict);
+		break;
+	case VERIFY_NEEDS_KEY:
+		to_database(x, STEP_KEY);
+		break;
+	case VERIFY_DONE:
+		if (x->nonce_spent)
+			after_verdict(x);
+		else
+			to_redis(x, STEP_NONCE);
+		break;
+	}
+}
+
+void pipeline_begin(struct exchange *x)
+{
+	struct request *r = &x->r;
+	struct ident trace = ident_new();
+	int err;
+
+	x->settings = settings_hold();
+	r->conf = x->settings->conf;
+	ident_format(&trace, r->trace);
+	err = route_check(pipeline.app->routes, pipeline.app->nroutes, &x->in, r, &x->problem);
+	if (err != OK)
+		return refuse(x, err);
+	if (strcmp(r->method, "POST") == 0)
+		return verified(x, verify_begin(x, pipeline.keys, pipeline.nonces));
+	err = r->route->prepare(r, &x->problem);
+	if (err != OK)
+		return refuse(x, err);
+	finish(x);
+}
+
+void pipeline_resume(struct exchange *x)
+{
+	verified(x, verify_with_key_call(x, pipeline.keys, pipeline.nonces));
+}
+
+void pipeline_nonce(struct exchange *x, int err, bool accepted)
+{
+	if (err != OK)
+		return refuse(x, err);
+	if (!accepted) {
+		answer_reset(&x->r.answer);
+		return refuse(x, problem_set(&x->problem, PROBLEM_BAD_NONCE, "the nonce was used before, or is too old"));
+	}
+	x->nonce_spent = true;
+	after_verdict(x);
+}
+
+/* The nonce is good: the verdict may be told, or the statement run. */
+static void after_verdict(struct exchange *x)
+{
+	struct request *r = &x->r;
+
+	if (x->verdict != OK)
+		return refuse(x, x->verdict);
+	if (r->route->auth == AUTH_NONE)
+		return finish(x);
+	assert(r->call.stmt != NULL);
+	if (r->watching && r->route->reread != NULL && r->conf->handlers.wait_ms > 0)
+		park_watch(pipeline.park, &x->seat, &r->watch, r->conf->handlers.wait_max);
+	to_database(x, STEP_CALL);
+}
+
+struct db_call *pipeline_call(struct exchange *x)
+{
+	return x->step == STEP_KEY ? &x->key_call : &x->r.call;
+}
+
+static void reread(struct exchange *x)
+{
+	x->r.waited = true;
+	x->r.route->reread(&x->r);
+	to_database(x, STEP_CALL);
+}
+
+static void wait_or_finish(struct exchange *x)
+{
+	const struct request *r = &x->r;
+
+	if (!r->unfinished)
+		return finish(x);
+	switch (park_wait(pipeline.park, &x->seat, r->conf->handlers.wait_ms)) {
+	case PARK_ANSWER:
+		finish(x);
+		break;
+	case PARK_REREAD:
+		reread(x);
+		break;
+	case PARK_TAKEN:
+		break;
+	}
+}
+
+/* What prepare made goes; it will run again with the account's key of now. */
+static void key_changed(struct exchange *x)
+{
+	struct request *r = &x->r;
+
+	park_leave(pipeline.park, &x->seat);
+	if (r->state != NULL && r->free_state != NULL)
+		r->free_state(r->state);
+	r->state = NULL;
+	r->free_state = NULL;
+	r->watching = r->waited = false;
+	db_call_done(&r->call);
+	jx_free(TAKE(r->payload));
+	answer_reset(&r->answer);
+	verified(x, verify_key_changed(x, pipeline.keys));
+}
+
+static void respond(struct exchange *x)
+{
+	struct request *r = &x->r;
+	int err;
+
+	answer_reset(&r->answer);
+	r->enqueue = r->unfinished = false;
+	err = r->route->respond(r, &x->problem);
+	if (err == ERR_CONFLICT)
+		return key_changed(x);
+	if (err != OK)
+		return refuse(x, err);
+	if (r->enqueue)
+		return to_redis(x, STEP_JOB);
+	wait_or_finish(x);
+}
+
+void pipeline_row(struct exchange *x)
+{
+	const struct db_call *call = pipeline_call(x);
+
+	if (call->err != OK) {
+		/* After a wait there is an answer already, and it is still true. */
+		if (x->step == STEP_CALL && x->r.waited)
+			return finish(x);
+		return refuse(x, call->err == ERR_CONFLICT ? ERR_INTERNAL : call->err);
+	}
+	if (x->step == STEP_KEY)
+		conn_resume(x); /* a signature takes as long as many rows: a worker's work */
+	else
+		respond(x);
+}
+
+void pipeline_job(struct exchange *x, int err)
+{
+	if (err != OK)
+		log_event(LOG_LEVEL_WARNING, "job not queued; the keeper will find it", F_STR("trace", x->r.trace),
+			F_STR("error", err_name(err)));
+	wait_or_finish(x);
+}
+
+static void seat_woken(struct park_seat *seat)
+{
+	reread(exchange_of(seat));
+}
+
+static void seat_expired(struct park_seat *seat)
+{
+	finish(exchange_of(seat));
+}
+
+void pipeline_init(const struct app *app)
+{
+	static const struct park_calls calls = {.woken = seat_woken, .expired = seat_expired};
+
+	pipeline.app = app;
+	pipeline.keys = keycache_new(KEYCACHE_KEYS);
+	pipeline.nonces = nonce_pool_new();
+	pipeline.park = park_new(&calls);
+	lane_init(&pipeline.database);
+	lane_init(&pipeline.redis);
+}
+
+void pipeline_done(void)
+{
+	lane_done(&pipeline.redis);
+	lane_done(&pipeline.database);
+	park_free(pipeline.park);
+	nonce_pool_free(pipeline.nonces);
+	keycache_free(pipeline.keys);
+}
