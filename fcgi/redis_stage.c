@@ -99,7 +99,7 @@ static void hand_on(struct exchange *x, int err, const struct rds_reply *reply)
 		err = ERR_QUEUE;
 	}
 	if (x->step == STEP_NONCE)
-		pipeline_nonce(x, err, err == OK && nonce_accepted(reply));
+		pipeline_nonce(x, err, err == OK && nonce_accepted(pipeline.nonces, &x->nonce, reply));
 	else
 		pipeline_job(x, err);
 }

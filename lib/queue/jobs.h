@@ -46,5 +46,6 @@ MUST_CHECK int jobs_listen(struct rds *rds, int timeout_ms, void (*fn)(void *arg
 MUST_CHECK int jobs_dead_read(struct rds *rds, struct job *jobs, size_t *ret_jobs, struct job *junk, size_t *ret_junk,
 	size_t max);
 MUST_CHECK int jobs_dead_remove(struct rds *rds, const struct job *jobs, size_t count);
-/* Deletes consumers that are idle for longer and have nothing pending. */
+/* Deletes consumers that got nothing for idle_ms and have nothing pending. One that lives after all comes back with its next
+ * job; a job that it gets in this very moment is still the row's, and the sweep brings it back should the worker die. */
 MUST_CHECK int jobs_prune_consumers(struct rds *rds, enum job_stream stream, int64_t idle_ms, size_t *ret_count);

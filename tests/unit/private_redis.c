@@ -34,7 +34,7 @@ static void exec_server(const struct private_redis *server)
 
 	/* A test that dies takes its server along. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (char *const *arg = server->extra; arg != NULL && *arg != NULL && argc < ARGS_MAX - 1; arg++)
+	for (const char *const *arg = server->extra; arg != NULL && *arg != NULL && argc < ARGS_MAX - 1; arg++)
 		argv[argc++] = *arg;
 	execvp(argv[0], (char *const *)argv);
 	_exit(127);
@@ -60,7 +60,7 @@ void private_redis_again(struct private_redis *server)
 	}
 }
 
-void private_redis_start(struct private_redis *server, char *const *extra)
+void private_redis_start(struct private_redis *server, const char *const *extra)
 {
 	const char *tmp = getenv("TMPDIR");
 

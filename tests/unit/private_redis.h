@@ -8,12 +8,12 @@ struct private_redis {
 	char dir[64];
 	char socket[96];
 	int pid;
-	char *const *extra; /* more arguments, NULL-terminated; may be NULL */
+	const char *const *extra; /* more arguments, NULL-terminated; may be NULL */
 };
 
 /* Exits with 77 when there is no redis-server. */
 void private_redis_require(void);
-void private_redis_start(struct private_redis *server, char *const *extra);
+void private_redis_start(struct private_redis *server, const char *const *extra);
 /* Ends the process with the signal; the folder stays for private_redis_again. */
 void private_redis_kill(struct private_redis *server, int sig);
 void private_redis_again(struct private_redis *server);
