@@ -9,6 +9,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#define ANSWER_MAX_SECS 10
+
 void http_init(struct http *h, struct bench *bench)
 {
 	*h = (struct http){.bench = bench, .fd = -1};
@@ -46,7 +48,7 @@ static int connect_tcp(const struct bench *bench)
 	freeaddrinfo(list);
 	if (fd >= 0) {
 		const int one = 1;
-		const struct timeval patience = {.tv_sec = 60};
+		const struct timeval patience = {.tv_sec = ANSWER_MAX_SECS};
 
 		(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
@@ -190,6 +192,8 @@ int http_request(struct http *h, const char *method, const char *url, const stru
 		    read_answer(h, strcmp(method, "HEAD") != 0) == OK)
 			return OK;
 		http_close(h);
+		if (h->bench->stop)
+			break;
 	}
 	return ERR_NET;
 }
