@@ -44,7 +44,7 @@ static const struct {
 /* RFC 8555 section 6.2: what a client may sign with; lib/pki/jws.h verifies exactly these. */
 static const char *const accepted_algorithms[] = {"ES256", "ES384", "ES512", "EdDSA", "RS256"};
 
-static char *format(const char *fmt, va_list ap)
+static char *PRINTF_LIKE(1, 0) format(const char *fmt, va_list ap)
 {
 	char *text;
 	int len = vasprintf(&text, fmt, ap);
