@@ -1,0 +1,181 @@
+/* signer.c — see signer.h. One process signs in one thread: it is bound by public-key arithmetic, and any number of signers may
+ * run side by side on one stream, which uses more cores without sharing a key's memory between threads. */
+#include "workers/signer/signer.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/store/issuance.h"
+#include "lib/store/sweep.h"
+#include "workers/signer/batch.h"
+#include "workers/signer/failpoint.h"
+#include "workers/signer/harden.h"
+
+/* A certificate's dates come from the clock: two that disagree by more than this stop the signing until they agree again. */
+#define CLOCK_SKEW_MAX_US (2 * USEC_PER_SEC)
+#define CLOCK_CHECK_EVERY_US USEC_PER_SEC
+
+struct signer {
+	struct issuer_set issuers;
+	bool clock_checked;
+	bool clock_sane;
+	int64_t clock_mono_us; /* of the last check */
+};
+
+/* One row: the database's clock. */
+static const struct db_stmt clock_stmt = {
+	.name = "signer_clock",
+	.sql = "SELECT pg_catalog.clock_timestamp()",
+	.shape = DB_ONE_ROW,
+};
+
+static const struct db_stmt *const signer_stmts[] = {
+	&clock_stmt, &issuance_claim_stmt, &issuance_reserve_stmt, &issuance_issue_stmt, &issuance_refuse_stmt,
+	&issuance_defer_caa_stmt, &issuer_register_stmt, &heartbeat_stmt, NULL,
+};
+
+static int check_clock(struct signer *s, struct db *db)
+{
+	struct db_call call = {0};
+	int64_t before, after, theirs;
+	int err;
+
+	if (s->clock_checked && s->clock_sane && clock_mono_us() - s->clock_mono_us < CLOCK_CHECK_EVERY_US)
+		return OK;
+	db_call_init(&call, &clock_stmt);
+	before = clock_wall_us();
+	err = db_run_one(db, &call);
+	after = clock_wall_us();
+	if (err == OK) {
+		theirs = db_time(call.result, 0, 0);
+		s->clock_sane = theirs >= before - CLOCK_SKEW_MAX_US && theirs <= after + CLOCK_SKEW_MAX_US;
+		s->clock_checked = true;
+		s->clock_mono_us = clock_mono_us();
+		if (!s->clock_sane)
+			log_event(LOG_LEVEL_ERROR, "no certificates are signed: this clock and the database's disagree",
+				F_INT("ahead_ms", (before - theirs) / 1000));
+	}
+	db_call_done(&call);
+	return err;
+}
+
+static int register_issuer(struct db *db, const struct issuer *issuer)
+{
+	struct db_call call = {0};
+	int err;
+
+	issuer_register_call(&call, bytes_of(issuer->sha256, sizeof(issuer->sha256)), buf_bytes(&issuer->certificate),
+		buf_bytes(&issuer->chain_pem), bytes_str(issuer->name));
+	err = db_run_one(db, &call);
+	db_call_done(&call);
+	return err;
+}
+
+static int signer_start(struct worker *w)
+{
+	struct signer *s = xcalloc(1, sizeof(*s));
+	CLEANUP_STR char *why = NULL;
+	int err;
+
+	worker_set_state(w, s);
+	err = harden_process();
+	if (err != OK) {
+		log_event(LOG_LEVEL_ERROR, "cannot give up core dumps and tracing", F_STR("error", err_name(err)));
+		return err;
+	}
+	err = issuer_set_load(worker_conf(w), clock_wall_us(), &s->issuers, &why);
+	if (err != OK) {
+		log_event(LOG_LEVEL_ERROR, "an issuer cannot be used", F_STR("cause", why != NULL ? why : err_name(err)));
+		return err;
+	}
+	for (size_t i = 0; i < s->issuers.count; i++) {
+		char not_after[CLOCK_RFC3339_LEN + 1];
+
+		err = register_issuer(worker_db(w), s->issuers.items[i]);
+		if (err != OK) {
+			log_event(LOG_LEVEL_ERROR, "an issuer cannot be registered", F_STR("error", err_name(err)),
+				F_STR("database", db_error(worker_db(w))));
+			return err;
+		}
+		clock_rfc3339_format(s->issuers.items[i]->not_after_us, not_after);
+		log_event(LOG_LEVEL_INFO, "issuer ready", F_STR("issuer", s->issuers.items[i]->name),
+			F_STR("not_after", not_after));
+	}
+	return OK;
+}
+
+/* Wakes clients whose orders are final, and validators for CAA. Only hints: nothing is lost when Redis is away. */
+static void announce(struct worker *w, const struct batch *b)
+{
+	CLEANUP(free) struct ident *final = xcalloc(b->count + 1, sizeof(*final));
+	struct rds *rds = worker_rds(w);
+	size_t nfinal = 0, npostponed = 0;
+	int err = OK;
+
+	for (size_t i = 0; i < b->count; i++) {
+		if (b->items[i].final)
+			final[nfinal++] = b->items[i].job.order;
+		if (b->items[i].postponed) {
+			job_append(rds, JOB_CAA, &b->items[i].job.order);
+			npostponed++;
+		}
+	}
+	for (size_t i = 0; i < npostponed && err == OK; i++) {
+		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
+
+		err = rds_read(rds, &reply);
+		if (err == OK && rds_is_error(reply, NULL))
+			log_event(LOG_LEVEL_WARNING, "validators cannot be told of a CAA check", F_STR("redis", rds_error(rds)));
+	}
+	if (err == OK && nfinal > 0)
+		err = jobs_publish(rds, final, nfinal);
+	if (err != OK)
+		log_event(LOG_LEVEL_WARNING, "clients cannot be woken", F_STR("error", err_name(err)));
+}
+
+static int run_batch(struct worker *w, struct signer *s, struct batch *b, const struct job *jobs, size_t count)
+{
+	int err = batch_claim(b, jobs, count);
+
+	if (err != OK)
+		return err;
+	batch_decide(b);
+	err = batch_record(b);
+	/* Whatever was reserved is signed even when a neighbour's call failed. */
+	batch_sign(b);
+	int issue_err = batch_issue(b);
+	return err != OK ? err : issue_err;
+}
+
+static void signer_batch(struct worker *w, const struct job *jobs, size_t count)
+{
+	struct signer *s = worker_state(w);
+	struct batch b = {.conf = worker_conf(w), .issuers = &s->issuers, .db = worker_db(w)};
+	int err = check_clock(s, b.db);
+
+	/* Unclaimed and acknowledged: the keeper's sweep brings the orders back, however long the clocks are wrong. */
+	if (err == OK && !s->clock_sane) {
+		worker_done(w, jobs, count);
+		return;
+	}
+	if (err == OK)
+		err = run_batch(w, s, &b, jobs, count);
+	if (err == OK) {
+		announce(w, &b);
+		FAILPOINT("announced");
+		worker_done(w, jobs, count);
+	} else {
+		log_event(LOG_LEVEL_WARNING, "batch left for later", F_STR("error", err_name(err)),
+			F_STR("database", db_error(b.db)), F_INT("jobs", (int64_t)count));
+		announce(w, &b);
+		worker_leave(w, count);
+	}
+	batch_done(&b);
+}
+
+const struct worker_ops signer_ops = {
+	.program = "assay-signer",
+	.stream = STREAM_ISSUANCE,
+	.stmts = signer_stmts,
+	.start = signer_start,
+	.batch = signer_batch,
+};
