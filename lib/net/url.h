@@ -1,0 +1,28 @@
+/* url.h — http and https URLs as redirects give them (RFC 3986, RFC 9110 section 10.2.2), strictly.
+ *
+ * Only visible ASCII, no user information, no zone in an address, hosts that are DNS names or plain IP addresses: numeric
+ * spellings such as "0x7f.1" or "2130706433" are refused. The fragment is dropped. */
+#pragma once
+
+#include "lib/base/buf.h"
+#include "lib/net/ipaddr.h"
+
+#define URL_TARGET_MAX_LEN 2000
+
+struct url {
+	bool https;
+	bool is_address;
+	struct ipaddr address; /* when is_address */
+	char *host;            /* lower-case name, or the address without brackets */
+	uint16_t port;
+	char *target;          /* path and query, begins with '/' */
+};
+
+/* reference relative to base. ERR_SYNTAX: *ret_fault says why, in words for the person who set up the redirect. */
+MUST_CHECK int url_resolve(const struct url *base, struct bytes reference, const char **ret_fault, struct url *ret);
+/* http://name:port/target; the strings are copied. */
+void url_init_http(struct url *url, const char *name, uint16_t port, const char *target);
+void url_done(struct url *url);
+void url_format(const struct url *url, struct buf *out);
+/* The Host field: host, in brackets when IPv6, and the port unless it is the scheme's own. */
+void url_format_host(const struct url *url, struct buf *out);
