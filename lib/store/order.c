@@ -1,0 +1,152 @@
+/* order.c — see order.h. Column numbers are those of sql/api/order.sql and revocation.sql. */
+#include "lib/store/order.h"
+
+#define ANSWER                                                                                                         \
+	"code, id, status, expires_at, not_before, not_after, names, authz_ids, profile, error, has_certificate"
+
+const struct db_stmt order_new_stmt = {
+	"order_new", "SELECT " ANSWER " FROM assay.order_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+	DB_ONE_ROW, 12,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_IDENTS, DB_T_BYTESES, DB_T_TEXT, DB_T_TIME, DB_T_TIME,
+		DB_T_TIME, DB_T_TIME, DB_T_TIME}};
+const struct db_stmt order_get_stmt = {
+	"order_get", "SELECT " ANSWER " FROM assay.order_get($1, $2, $3)", DB_ONE_ROW, 3,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
+const struct db_stmt order_finalize_stmt = {
+	"order_finalize", "SELECT " ANSWER " FROM assay.order_finalize($1, $2, $3, $4, $5, $6, $7)", DB_ONE_ROW, 7,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES}};
+const struct db_stmt order_certificate_stmt = {
+	"order_certificate", "SELECT code, der, chain_pem FROM assay.order_certificate($1, $2, $3)", DB_ONE_ROW, 3,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
+const struct db_stmt revoke_stmt = {
+	"revoke", "SELECT code FROM assay.revoke($1, $2, $3, $4, $5)", DB_ONE_ROW, 5,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES, DB_T_INT}};
+
+void order_done(struct order *o)
+{
+	free(o->names);
+	free(o->authzs);
+	*o = (struct order){0};
+}
+
+static void begin_signed(struct db_call *c, const struct db_stmt *stmt, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN])
+{
+	db_call_init(c, stmt);
+	db_bind_ident(c, account);
+	db_bind_bytes(c, bytes_of(thumbprint, THUMBPRINT_LEN));
+}
+
+static void bind_time_or_null(struct db_call *c, int64_t wall_us)
+{
+	if (wall_us == INT64_MIN)
+		db_bind_null(c);
+	else
+		db_bind_time(c, wall_us);
+}
+
+static int64_t time_or_min(const struct db_result *r, int col)
+{
+	return db_is_null(r, 0, col) ? INT64_MIN : db_time(r, 0, col);
+}
+
+void order_new_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
+	const struct order_new *in)
+{
+	begin_signed(c, &order_new_stmt, account, thumbprint);
+	db_bind_ident(c, &in->id);
+	db_bind_texts(c, in->names, in->count);
+	db_bind_idents(c, in->authz_ids, in->count);
+	db_bind_byteses(c, in->tokens, in->count);
+	db_bind_text(c, in->profile);
+	bind_time_or_null(c, in->not_before_us);
+	bind_time_or_null(c, in->not_after_us);
+	db_bind_time(c, in->expires_us);
+	db_bind_time(c, in->authz_expires_us);
+	db_bind_time(c, in->min_reuse_us);
+}
+
+void order_get_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
+	const struct ident *id)
+{
+	begin_signed(c, &order_get_stmt, account, thumbprint);
+	db_bind_ident(c, id);
+}
+
+void order_finalize_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
+	const struct order_finalize *in)
+{
+	begin_signed(c, &order_finalize_stmt, account, thumbprint);
+	db_bind_ident(c, &in->id);
+	db_bind_texts(c, in->names, in->count);
+	db_bind_bytes(c, in->csr);
+	db_bind_bytes(c, bytes_of(in->spki_sha256, sizeof(in->spki_sha256)));
+	db_bind_bytes(c, bytes_of(in->key_thumbprint, sizeof(in->key_thumbprint)));
+}
+
+enum store_code order_result(const struct db_call *c, struct order *ret)
+{
+	const struct db_result *r = c->result;
+	enum store_code code = (enum store_code)db_int(r, 0, 0);
+	struct order o = {0};
+
+	if (code != STORE_OK)
+		return code;
+	o.id = db_ident(r, 0, 1);
+	o.status = (enum order_status)db_int(r, 0, 2);
+	o.expires_us = db_time(r, 0, 3);
+	o.not_before_us = time_or_min(r, 4);
+	o.not_after_us = time_or_min(r, 5);
+	o.nnames = (size_t)db_array_count(r, 0, 6);
+	o.names = xcalloc(o.nnames + 1, sizeof(*o.names));
+	for (size_t i = 0; i < o.nnames; i++)
+		o.names[i] = db_array_at(r, 0, 6, (int)i);
+	o.nauthzs = (size_t)db_array_count(r, 0, 7);
+	o.authzs = xcalloc(o.nauthzs + 1, sizeof(*o.authzs));
+	for (size_t i = 0; i < o.nauthzs; i++)
+		o.authzs[i] = db_array_ident(r, 0, 7, (int)i);
+	o.profile = db_bytes(r, 0, 8);
+	if (!db_is_null(r, 0, 9))
+		o.error = db_bytes(r, 0, 9);
+	o.has_certificate = db_bool(r, 0, 10);
+	*ret = o;
+	return STORE_OK;
+}
+
+void order_certificate_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
+	const struct ident *order)
+{
+	begin_signed(c, &order_certificate_stmt, account, thumbprint);
+	db_bind_ident(c, order);
+}
+
+enum store_code order_certificate_result(const struct db_call *c, struct bytes *ret_der, struct bytes *ret_chain_pem)
+{
+	enum store_code code = (enum store_code)db_int(c->result, 0, 0);
+
+	if (code == STORE_OK) {
+		*ret_der = db_bytes(c->result, 0, 1);
+		*ret_chain_pem = db_bytes(c->result, 0, 2);
+	}
+	return code;
+}
+
+void revoke_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
+	struct bytes serial, struct bytes der, int reason)
+{
+	if (account != NULL) {
+		begin_signed(c, &revoke_stmt, account, thumbprint);
+	} else {
+		db_call_init(c, &revoke_stmt);
+		db_bind_null(c);
+		db_bind_null(c);
+	}
+	db_bind_bytes(c, serial);
+	db_bind_bytes(c, der);
+	db_bind_int(c, reason);
+}
+
+enum store_code revoke_result(const struct db_call *c)
+{
+	return (enum store_code)db_int(c->result, 0, 0);
+}

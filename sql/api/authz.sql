@@ -1,0 +1,92 @@
+-- Authorizations and challenges, for assay-order. lib/store/authz.h is the contract.
+
+-- As the client should see it now: pending or valid past expires is expired. Not callable by programs.
+CREATE OR REPLACE FUNCTION authz_row(p_account uuid, p_id uuid, p_queued boolean) RETURNS authz_answer
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+	r authz_answer;
+BEGIN
+	SELECT 0, a.id, a.order_id, CASE WHEN a.status IN (0, 1) AND a.expires_at <= now() THEN 4 ELSE a.status END, a.name,
+			a.wildcard, a.expires_at, a.secret, a.attempted, a.challenge, a.validated_at, a.error, p_queued
+		INTO r FROM authorizations a WHERE a.id = p_id AND a.account_id = p_account;
+	r.code := coalesce(r.code, 4);
+	RETURN r;
+END $$;
+
+CREATE OR REPLACE FUNCTION authz_get(p_account uuid, p_thumbprint bytea, p_id uuid) RETURNS authz_answer
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	r authz_answer;
+BEGIN
+	r.code := account_code(p_account, p_thumbprint);
+	IF r.code <> 0 THEN
+		RETURN r;
+	END IF;
+	RETURN authz_row(p_account, p_id, false);
+END $$;
+
+-- Every unfinished order that uses the authorization: the one that made it and, when it was valid, later ones of the
+-- account that reused it. Ids are times, so orders older than the authorization's own need not be read.
+CREATE OR REPLACE FUNCTION authz_orders(p_account uuid, p_authz uuid, p_order uuid) RETURNS uuid[]
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN ARRAY(SELECT o.id FROM orders o
+		WHERE o.account_id = p_account AND o.id >= p_order AND o.status IN (0, 1) AND p_authz = ANY (o.authz_ids));
+END $$;
+
+CREATE OR REPLACE FUNCTION authz_deactivate(p_account uuid, p_thumbprint bytea, p_id uuid) RETURNS authz_answer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	r authz_answer;
+	v_name text;
+	v_order uuid;
+BEGIN
+	r.code := account_code(p_account, p_thumbprint);
+	IF r.code <> 0 THEN
+		RETURN r;
+	END IF;
+	UPDATE authorizations a SET status = 3, due_at = NULL, held_until = NULL
+		WHERE a.id = p_id AND a.account_id = p_account AND a.status IN (0, 1) AND a.expires_at > now()
+		RETURNING CASE WHEN a.wildcard THEN '*.' || a.name ELSE a.name END, a.order_id INTO v_name, v_order;
+	IF FOUND THEN
+		PERFORM orders_fail(authz_orders(p_account, p_id, v_order),
+			problem('unauthorized', 403, 'The authorization for ' || v_name || ' was deactivated.'));
+		DELETE FROM reusable_authorizations u
+			WHERE u.account_id = p_account AND u.name = v_name AND u.authz_id = p_id;
+		INSERT INTO audit_log (action, object, detail) VALUES ('authorization.deactivate', p_id::text, v_name);
+		RETURN authz_row(p_account, p_id, false);
+	END IF;
+	r := authz_row(p_account, p_id, false);
+	IF r.code = 0 THEN
+		r.code := CASE r.status WHEN 4 THEN 10 ELSE 5 END;
+	END IF;
+	RETURN r;
+END $$;
+
+-- RFC 8555 section 7.5.1: the key authorization is made of the account key of this moment (section 8.1).
+CREATE OR REPLACE FUNCTION challenge_respond(p_account uuid, p_thumbprint bytea, p_id uuid, p_type integer)
+RETURNS authz_answer
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	r authz_answer;
+BEGIN
+	r.code := account_code(p_account, p_thumbprint);
+	IF r.code <> 0 THEN
+		RETURN r;
+	END IF;
+	UPDATE authorizations a SET attempted = p_type, challenge = 1, key_thumbprint = p_thumbprint,
+			due_at = now() + interval '10 seconds'
+		WHERE a.id = p_id AND a.account_id = p_account AND a.status = 0 AND a.attempted = 0 AND a.expires_at > now()
+			AND p_type BETWEEN 1 AND 3 AND (NOT a.wildcard OR p_type = 2)
+		RETURNING 0, a.id, a.order_id, a.status, a.name, a.wildcard, a.expires_at, a.secret, a.attempted, a.challenge,
+			a.validated_at, a.error, true
+		INTO r;
+	IF FOUND THEN
+		RETURN r;
+	END IF;
+	r := authz_row(p_account, p_id, false);
+	IF r.code = 0 AND r.attempted <> p_type THEN
+		r.code := CASE r.status WHEN 4 THEN 10 ELSE 5 END;
+	END IF;
+	RETURN r;
+END $$;

@@ -1,0 +1,69 @@
+-- Revocation, for assay-order (RFC 8555 section 7.6) and for operators. lib/store/order.h is the contract.
+
+-- One certificate, whoever asks. Already revoked: only a change to keyCompromise counts. Not callable by programs.
+CREATE OR REPLACE FUNCTION certificate_revoke(p_serial bytea, p_reason integer, p_detail text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	UPDATE certificates c SET revoked_at = coalesce(c.revoked_at, now()), reason = p_reason
+		WHERE c.serial = p_serial AND (c.revoked_at IS NULL OR (p_reason = 1 AND c.reason <> 1));
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	INSERT INTO audit_log (action, object, detail)
+		VALUES ('certificate.revoke', encode(p_serial, 'hex'), 'reason ' || p_reason || ', ' || p_detail);
+	RETURN true;
+END $$;
+
+CREATE OR REPLACE FUNCTION key_block(p_spki_sha256 bytea, p_reason text) RETURNS boolean
+LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO blocked_keys (spki_sha256, reason) VALUES (p_spki_sha256, p_reason) ON CONFLICT DO NOTHING;
+	IF NOT FOUND THEN
+		RETURN false;
+	END IF;
+	INSERT INTO audit_log (action, object, detail) VALUES ('key.block', encode(p_spki_sha256, 'hex'), p_reason);
+	RETURN true;
+END $$;
+
+-- p_account NULL: the request was signed by the certificate's own key. Otherwise the certificate is the account's, or
+-- the account is authorized for every name of it now.
+CREATE OR REPLACE FUNCTION revoke(p_account uuid, p_thumbprint bytea, p_serial bytea, p_der bytea, p_reason integer,
+	OUT code integer)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	v_cert record;
+BEGIN
+	code := 0;
+	IF p_account IS NOT NULL THEN
+		code := account_code(p_account, p_thumbprint);
+		IF code <> 0 THEN
+			RETURN;
+		END IF;
+	END IF;
+	SELECT c.account_id, c.names, c.spki_sha256, c.revoked_at INTO v_cert
+		FROM certificates c WHERE c.serial = p_serial AND c.der = p_der;
+	IF NOT FOUND THEN
+		code := 4;
+		RETURN;
+	END IF;
+	IF p_account IS NOT NULL AND v_cert.account_id <> p_account AND EXISTS (
+			SELECT FROM unnest(v_cert.names) n(name) WHERE NOT EXISTS (
+				SELECT FROM reusable_authorizations u JOIN authorizations a ON a.id = u.authz_id
+					WHERE u.account_id = p_account AND u.name = n.name
+						AND a.status = 1 AND a.expires_at > now())) THEN
+		code := 12;
+		RETURN;
+	END IF;
+	-- The account's word does not prove that the key is known to others; only the key itself does.
+	IF p_account IS NOT NULL AND v_cert.revoked_at IS NOT NULL THEN
+		code := 11;
+		RETURN;
+	END IF;
+	IF NOT certificate_revoke(p_serial, p_reason, CASE WHEN p_account IS NULL THEN 'by its key'
+			ELSE 'by account ' || p_account END) THEN
+		code := 11;
+	END IF;
+	IF p_account IS NULL AND p_reason = 1 THEN
+		PERFORM key_block(v_cert.spki_sha256, 'certificate ' || encode(p_serial, 'hex') || ' revoked by its key');
+	END IF;
+END $$;

@@ -1,0 +1,22 @@
+-- Who may call what: everything is taken away first, so this file is the whole truth. Run last, in the transaction of
+-- the functions, as assay-owner.
+REVOKE ALL ON ALL TABLES IN SCHEMA assay FROM PUBLIC, "assay-directory", "assay-account", "assay-order",
+	"assay-validator", "assay-signer", "assay-keeper", "assay-admin";
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA assay FROM PUBLIC, "assay-directory", "assay-account", "assay-order",
+	"assay-validator", "assay-signer", "assay-keeper", "assay-admin";
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA assay FROM PUBLIC, "assay-directory", "assay-account", "assay-order",
+	"assay-validator", "assay-signer", "assay-keeper", "assay-admin";
+
+GRANT EXECUTE ON FUNCTION heartbeat TO "assay-directory", "assay-account", "assay-order", "assay-validator",
+	"assay-signer", "assay-keeper";
+GRANT EXECUTE ON FUNCTION account_key TO "assay-account", "assay-order";
+GRANT EXECUTE ON FUNCTION account_new, account_get, account_update, account_deactivate, account_rekey, account_orders
+	TO "assay-account";
+GRANT EXECUTE ON FUNCTION order_new, order_get, order_finalize, order_certificate, authz_get, authz_deactivate,
+	challenge_respond, revoke TO "assay-order";
+GRANT EXECUTE ON FUNCTION validation_claim, validation_finish, caa_claim, caa_finish TO "assay-validator";
+GRANT EXECUTE ON FUNCTION issuer_register, issuance_claim, issuance_reserve, issuance_issue, issuance_refuse,
+	issuance_defer_caa TO "assay-signer";
+GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";
+GRANT EXECUTE ON FUNCTION admin_certificates, admin_revoke, admin_block_key, admin_account_revoke, admin_account,
+	admin_stuck, admin_status, audit_verify TO "assay-admin";
