@@ -17,7 +17,7 @@ const struct db_stmt account_deactivate_stmt = {
 	"account_deactivate", "SELECT " ANSWER " FROM assay.account_deactivate($1, $2)", DB_ONE_ROW, 2,
 	{DB_T_IDENT, DB_T_BYTES}};
 const struct db_stmt account_rekey_stmt = {
-	"account_rekey", "SELECT code, other FROM assay.account_rekey($1, $2, $3, $4, $5)", DB_ONE_ROW, 5,
+	"account_rekey", "SELECT " ANSWER " FROM assay.account_rekey($1, $2, $3, $4, $5)", DB_ONE_ROW, 5,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_BYTES, DB_T_TEXT, DB_T_BYTES}};
 const struct db_stmt account_orders_stmt = {
 	"account_orders", "SELECT code, ids FROM assay.account_orders($1, $2, $3, $4)", DB_ONE_ROW, 4,
@@ -123,9 +123,9 @@ void account_rekey_call(struct db_call *c, const struct ident *id, const uint8_t
 	db_bind_bytes(c, bytes_of(new_spki_sha256, 32));
 }
 
-enum store_code account_rekey_result(const struct db_call *c, struct ident *ret_other)
+enum store_code account_rekey_result(const struct db_call *c, struct account *ret, struct ident *ret_other)
 {
-	enum store_code code = (enum store_code)db_int(c->result, 0, 0);
+	enum store_code code = account_result(c, ret);
 
 	if (code == STORE_KEY_IN_USE)
 		*ret_other = db_ident(c->result, 0, 1);

@@ -72,11 +72,11 @@ void account_update_call(struct db_call *c, const struct ident *id, const uint8_
 void account_deactivate_call(struct db_call *c, const struct ident *id, const uint8_t thumbprint[THUMBPRINT_LEN]);
 enum store_code account_result(const struct db_call *c, struct account *ret);
 
-/* keyChange (section 7.3.5). STORE_KEY_IN_USE sets *ret_other to the account that has the new key. STORE_KEY_BLOCKED. */
+/* keyChange (section 7.3.5). STORE_OK returns the account; STORE_KEY_IN_USE sets *ret_other to the account that has the new key. STORE_KEY_BLOCKED. */
 extern const struct db_stmt account_rekey_stmt;
 void account_rekey_call(struct db_call *c, const struct ident *id, const uint8_t thumbprint[THUMBPRINT_LEN],
 	const uint8_t new_thumbprint[THUMBPRINT_LEN], struct bytes new_jwk, const uint8_t new_spki_sha256[32]);
-enum store_code account_rekey_result(const struct db_call *c, struct ident *ret_other);
+enum store_code account_rekey_result(const struct db_call *c, struct account *ret, struct ident *ret_other);
 
 /* The orders list (section 7.1.2.1), newest first, invalid ones left out: up to limit ids older than before (NULL: from the
  * newest). More remain when the result holds limit ids: the caller asks for one more than it shows. */

@@ -129,38 +129,41 @@ BEGIN
 	RETURN account_row(p_id, false);
 END $$;
 
--- keyChange (RFC 8555 section 7.3.5): UNIQUE (thumbprint) decides a race; the loser is told whose key it is.
+-- keyChange (RFC 8555 section 7.3.5): UNIQUE (thumbprint) decides a race; the loser is told whose key it is (id).
 CREATE OR REPLACE FUNCTION account_rekey(p_id uuid, p_thumbprint bytea, p_new_thumbprint bytea, p_new_jwk text,
-	p_new_spki_sha256 bytea, OUT code integer, OUT other uuid)
+	p_new_spki_sha256 bytea) RETURNS account_answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	r account_answer;
 BEGIN
-	code := account_code(p_id, p_thumbprint);
-	IF code <> 0 THEN
-		RETURN;
+	r.code := account_code(p_id, p_thumbprint);
+	IF r.code <> 0 THEN
+		RETURN r;
 	END IF;
 	IF EXISTS (SELECT FROM blocked_keys b WHERE b.spki_sha256 = p_new_spki_sha256) THEN
-		code := 8;
-		RETURN;
+		r.code := 8;
+		RETURN r;
 	END IF;
-	SELECT a.id INTO other FROM accounts a WHERE a.thumbprint = p_new_thumbprint;
+	SELECT a.id INTO r.id FROM accounts a WHERE a.thumbprint = p_new_thumbprint;
 	IF FOUND THEN
-		code := 14;
-		RETURN;
+		r.code := 14;
+		RETURN r;
 	END IF;
 	BEGIN
 		UPDATE accounts a SET thumbprint = p_new_thumbprint, jwk = p_new_jwk
 			WHERE a.id = p_id AND a.status = 0 AND a.thumbprint = p_thumbprint;
 	EXCEPTION WHEN unique_violation THEN
-		SELECT a.id INTO other FROM accounts a WHERE a.thumbprint = p_new_thumbprint;
-		code := 14;
-		RETURN;
+		SELECT a.id INTO r.id FROM accounts a WHERE a.thumbprint = p_new_thumbprint;
+		r.code := 14;
+		RETURN r;
 	END;
 	IF NOT FOUND THEN -- another keyChange or a deactivation came first
-		code := account_code(p_id, p_thumbprint);
-		RETURN;
+		r.code := account_code(p_id, p_thumbprint);
+		RETURN r;
 	END IF;
 	INSERT INTO audit_log (action, object, detail)
 		VALUES ('account.rekey', p_id::text, encode(p_new_thumbprint, 'hex'));
+	RETURN account_row(p_id, false);
 END $$;
 
 CREATE OR REPLACE FUNCTION account_orders(p_id uuid, p_thumbprint bytea, p_before uuid, p_limit integer,
