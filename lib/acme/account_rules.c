@@ -27,7 +27,8 @@ static bool is_alnum(uint8_t c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* RFC 5322 dot-atom: atoms of atext, parted by single dots. */
+/* RFC 5322 dot-atom: atoms of atext, parted by single dots; without '/', '#' and '?', which RFC 6068 section 2 wants
+ * escaped in a URL, and without escapes. */
 static bool is_local_part(struct bytes text)
 {
 	bool atom = false;
@@ -38,7 +39,7 @@ static bool is_local_part(struct bytes text)
 		if (c == '.' && !atom)
 			return false;
 		atom = c != '.';
-		if (atom && !is_alnum(c) && (c == '\0' || strchr("!#$%&'*+-/=?^_`{|}~", c) == NULL))
+		if (atom && !is_alnum(c) && (c == '\0' || strchr("!$&'*+-=^_`{|}~", c) == NULL))
 			return false;
 	}
 	return atom;
