@@ -110,7 +110,7 @@ def test_certbot_standalone_then_renews_and_revokes(stack, tmp_path):
     assert second.serial_number != first.serial_number
     certbot(stack, tmp_path, "revoke", "--cert-name", name, "--reason", "superseded", "--no-delete-after-revoke")
     with psycopg2.connect(stack["DATABASE_URL"]) as db, db.cursor() as cursor:
-        cursor.execute("select revoked_at is not null, revoked_reason from assay.certificates where serial = %s",
+        cursor.execute("select revoked_at is not null, reason from assay.certificates where serial = %s",
                        (second.serial_number.to_bytes(18, "big"),))
         assert cursor.fetchone() == (True, 4)
 

@@ -209,13 +209,35 @@ http {{
 
 def make_assay(stack):
     """PKI, secrets and configuration by assayctl init, as an operator would; then the demo's own settings."""
-    run([stack.program("assayctl"), "init", *stack.init_options()], stack.setup_log)
+    ports = [80, 443, stack.http01_port, stack.tlsalpn01_port]
+    settings = {
+        "database.uri": f"postgresql:///assay?host={stack.run}",
+        "redis.socket": f"{stack.run}/redis.sock",
+        "handlers.socket_dir": stack.run,
+        "validation.resolvers": stack.resolver,
+        "validation.http01_port": stack.http01_port,
+        "validation.tlsalpn01_port": stack.tlsalpn01_port,
+        "validation.redirect_ports": " ".join(map(str, ports)),
+        # Everything a demo validates is on this machine; a public CA allows nothing here.
+        "validation.allow_addresses": "127.0.0.0/8 ::1/128",
+        **dict(item.split("=", 1) for item in stack.conf_options),
+    }
+    os.makedirs(stack.path("offline"), mode=0o700, exist_ok=True)
+    run([stack.program("assayctl"), "init", "--dir", stack.etc, "--root-key", stack.path("offline", "root.key"), "--base-url",
+         f"https://localhost:{stack.port}", "--name", "assay demo", "--caa-identity", "assay.test",
+         *[word for name, value in settings.items() for word in ("--set", f"{name}={value}")]], stack.setup_log)
 
 
 def migrate(stack):
+    """As a PostgreSQL superuser, whose password travels in a file."""
+    run(["createdb", "-h", stack.run, "-U", "postgres", "assay"], stack.setup_log, env=postgres_env(stack))
     run([stack.program("assayctl"), "-c", f"{stack.etc}/assay.conf", "migrate", "--sql",
-         os.path.join(stack.programs, "share", "assay", "sql"), "--user", "postgres", "--password-file",
-         f"{stack.etc}/postgres.password"], stack.setup_log)
+         os.path.join(stack.programs, "share", "assay", "sql")], stack.setup_log, env=postgres_env(stack))
+
+
+def postgres_env(stack):
+    passfile = stack.write(f"*:*:*:postgres:{stack.read('etc', 'postgres.password')}\n", "etc", "pgpass")
+    return {**os.environ, "PGPASSFILE": passfile, "PGUSER": "postgres"}
 
 
 def database_url(stack, database="assay"):
@@ -351,7 +373,7 @@ def write_env(stack, services):
     values = {
         "ACME_DIRECTORY": f"https://localhost:{stack.port}/directory",
         "ACME_CA_ROOT": f"{stack.path('tls')}/root.pem",
-        "ISSUER_ROOT": stack.issuer_root(),
+        "ISSUER_ROOT": f"{stack.etc}/pki/root.pem",
         "HTTP01_PORT": str(stack.http01_port),
         "TLSALPN01_PORT": str(stack.tlsalpn01_port),
         "RESOLVER": stack.resolver,
@@ -482,7 +504,7 @@ def up(args):
     if os.path.exists(stack.path("pg")):
         if not os.path.exists(stack.settings_file):
             raise Failure(f"{stack.dir}: is not empty and holds no stack; choose another --dir")
-        for part in ("run", "etc", "log", "pg", "redis", "tls"):
+        for part in ("run", "etc", "log", "pg", "redis", "tls", "offline"):
             shutil.rmtree(stack.path(part), ignore_errors=True)
     for folder in (stack.dir, stack.run, stack.etc, stack.log):
         os.makedirs(folder, mode=0o700, exist_ok=True)
