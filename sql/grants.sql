@@ -9,7 +9,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA assay FROM PUBLIC, "assay-directory", "ass
 
 GRANT EXECUTE ON FUNCTION heartbeat TO "assay-directory", "assay-account", "assay-order", "assay-validator",
 	"assay-signer", "assay-keeper";
-GRANT EXECUTE ON FUNCTION account_key TO "assay-account", "assay-order";
+GRANT EXECUTE ON FUNCTION account_key TO "assay-directory", "assay-account", "assay-order";
 GRANT EXECUTE ON FUNCTION account_new, account_get, account_update, account_deactivate, account_rekey, account_orders
 	TO "assay-account";
 GRANT EXECUTE ON FUNCTION order_new, order_get, order_finalize, order_certificate, authz_get, authz_deactivate,

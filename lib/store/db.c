@@ -391,17 +391,23 @@ static int connect_now(struct db *db)
 	return OK;
 }
 
-int db_open(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[],
-	struct db **ret)
+struct db *db_new(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[])
 {
-	CLEANUP(db_close) struct db *db = xcalloc(1, sizeof(*db));
-	int err;
+	struct db *db = xcalloc(1, sizeof(*db));
 
 	db->conninfo = xstrdup(conninfo);
 	db->role = xstrdup(role);
 	db->password = password == NULL ? NULL : xstrdup(password);
 	db->table = table;
-	err = connect_now(db);
+	return db;
+}
+
+int db_open(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[],
+	struct db **ret)
+{
+	CLEANUP(db_close) struct db *db = db_new(conninfo, role, password, table);
+	int err = connect_now(db);
+
 	if (err != OK) {
 		log_event(LOG_LEVEL_DEBUG, "database connection failed", F_STR("error", db->error));
 		return err;

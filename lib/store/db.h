@@ -54,6 +54,8 @@ void db_bind_byteses(struct db_call *call, const struct bytes *values, size_t co
 void db_bind_ints(struct db_call *call, const int32_t *values, size_t count);
 void db_bind_times(struct db_call *call, const int64_t *wall_us, size_t count); /* INT64_MIN = NULL element */
 
+/* An unconnected one, for programs that wait for PostgreSQL: db_ensure connects and db_error says why not. */
+struct db *db_new(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[]);
 /* Connects as role (user) with an optional password and prepares every statement of the NULL-terminated table, so
  * drift between code and schema fails here. application_name = role. */
 MUST_CHECK int db_open(const char *conninfo, const char *role, const char *password,
