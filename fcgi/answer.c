@@ -9,6 +9,7 @@
 
 #define AWAY_RETRY_SECS 5
 #define BUSY_RETRY_SECS 1
+#define PATH_LOGGED_MAX_BYTES 256
 
 void answer_reset(struct answer *a)
 {
@@ -49,31 +50,42 @@ int problem_of_store(enum store_code code, struct problem *pb)
 	case STORE_ACCOUNT_UNKNOWN:
 		return problem_set(pb, PROBLEM_ACCOUNT_DOES_NOT_EXIST, "there is no such account");
 	case STORE_ACCOUNT_DEACTIVATED: /* RFC 8555 section 7.3.6 */
-		return problem_set_status(pb, 401, PROBLEM_UNAUTHORIZED, "the account has been deactivated or revoked");
+		return problem_set_status(pb, 401, PROBLEM_UNAUTHORIZED,
+			"the account has been deactivated or revoked");
 	case STORE_ACCOUNT_KEY_CHANGED:
 		return ERR_CONFLICT;
 	case STORE_NOT_FOUND:
-		return problem_set_status(pb, 404, PROBLEM_MALFORMED, "there is no such resource, or it is not this account's");
+		return problem_set_status(pb, 404, PROBLEM_MALFORMED,
+			"there is no such resource, or it is not this account's");
 	case STORE_CONFLICT:
-		return problem_set(pb, PROBLEM_MALFORMED, "the state of the resource does not allow this");
+		return problem_set(
+			pb, PROBLEM_MALFORMED, "the state of the resource does not allow this");
 	case STORE_NOT_READY:
-		return problem_set(pb, PROBLEM_ORDER_NOT_READY, "the order is not ready to be finalized");
+		return problem_set(
+			pb, PROBLEM_ORDER_NOT_READY, "the order is not ready to be finalized");
 	case STORE_NAMES_DIFFER:
-		return problem_set(pb, PROBLEM_BAD_CSR, "the CSR's names are not exactly the order's identifiers");
+		return problem_set(pb, PROBLEM_BAD_CSR,
+			"the CSR's names are not exactly the order's identifiers");
 	case STORE_KEY_BLOCKED:
-		return problem_set(pb, PROBLEM_BAD_PUBLIC_KEY, "this key is known to be compromised");
+		return problem_set(
+			pb, PROBLEM_BAD_PUBLIC_KEY, "this key is known to be compromised");
 	case STORE_KEY_IS_ACCOUNT:
-		return problem_set(pb, PROBLEM_BAD_CSR, "the certificate's key must not be an account key");
+		return problem_set(
+			pb, PROBLEM_BAD_CSR, "the certificate's key must not be an account key");
 	case STORE_EXPIRED:
 		return problem_set_status(pb, 404, PROBLEM_MALFORMED, "the resource has expired");
 	case STORE_ALREADY_REVOKED:
-		return problem_set(pb, PROBLEM_ALREADY_REVOKED, "the certificate was revoked before");
+		return problem_set(
+			pb, PROBLEM_ALREADY_REVOKED, "the certificate was revoked before");
 	case STORE_UNAUTHORIZED:
-		return problem_set(pb, PROBLEM_UNAUTHORIZED, "this account or key has no right to do this");
+		return problem_set(
+			pb, PROBLEM_UNAUTHORIZED, "this account or key has no right to do this");
 	case STORE_PROFILE_RETIRED:
-		return problem_set(pb, PROBLEM_INVALID_PROFILE, "the order's profile is not offered any more");
+		return problem_set(
+			pb, PROBLEM_INVALID_PROFILE, "the order's profile is not offered any more");
 	case STORE_KEY_IN_USE:
-		return problem_set_status(pb, 409, PROBLEM_MALFORMED, "the key is another account's key");
+		return problem_set_status(
+			pb, 409, PROBLEM_MALFORMED, "the key is another account's key");
 	}
 	return ERR_INTERNAL;
 }
@@ -81,10 +93,14 @@ int problem_of_store(enum store_code code, struct problem *pb)
 /* Internal errors as the client may see them: what to do, and the id that finds the log line. */
 static void set_internal(struct exchange *x, int err)
 {
-	bool away = err == ERR_DB || err == ERR_DB_UNCERTAIN || err == ERR_QUEUE || err == ERR_TIMEOUT || err == ERR_BUSY;
+	bool away = err == ERR_DB || err == ERR_DB_UNCERTAIN || err == ERR_QUEUE ||
+		err == ERR_TIMEOUT || err == ERR_BUSY;
 
-	(void)problem_set_status(&x->problem, away ? 503 : 500, PROBLEM_SERVER_INTERNAL, "%s; request %s",
-		away ? "the server cannot do this at the moment, please try again" : "the server failed", x->r.trace);
+	(void)problem_set_status(&x->problem, away ? 503 : 500, PROBLEM_SERVER_INTERNAL,
+		"%s; request %s",
+		away ? "the server cannot do this at the moment, please try again"
+		     : "the server failed",
+		x->r.trace);
 	if (away)
 		x->problem.retry_after_secs = err == ERR_BUSY ? BUSY_RETRY_SECS : AWAY_RETRY_SECS;
 }
@@ -93,17 +109,18 @@ static void log_refusal(const struct exchange *x, int err, int status)
 {
 	const struct request *r = &x->r;
 	enum log_level level = err == ERR_PROBLEM ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING;
-	char account[IDENT_TEXT_LEN + 1] = "", path[256];
+	char account[IDENT_TEXT_LEN + 1] = "";
 	CLEANUP_BUF struct buf shown = {0};
 
 	if (!log_enabled(level))
 		return;
 	if (r->env != NULL && r->env->has_kid)
 		ident_format(&r->account, account);
-	problem_quote(&shown, x->in.path, sizeof(path) - 1);
-	log_event(level, err == ERR_PROBLEM ? "request refused" : "request failed", F_STR("trace", r->trace),
-		F_STR("method", x->in.method), F_STR("path", buf_str(&shown)), F_INT("status", status),
-		F_STR("account", account), F_STR("type", problem_type_name(x->problem.type)),
+	problem_quote(&shown, x->in.path, PATH_LOGGED_MAX_BYTES);
+	log_event(level, err == ERR_PROBLEM ? "request refused" : "request failed",
+		F_STR("trace", r->trace), F_STR("method", x->in.method),
+		F_STR("path", buf_str(&shown)), F_INT("status", status), F_STR("account", account),
+		F_STR("type", problem_type_name(x->problem.type)),
 		F_STR("detail", x->problem.detail), F_STR("error", err_name(err)));
 }
 

@@ -1,4 +1,5 @@
-/* app.c — see app.h: options, start, reload and drain of a FastCGI program. The main thread does nothing else. */
+/* app.c — see app.h: options, start, reload and drain of a FastCGI program. The main thread does
+ * nothing else. */
 #include "fcgi/app.h"
 
 #include <errno.h>
@@ -37,7 +38,8 @@ static void print_help(const struct app *app)
 	       "                       (default %s in handlers.socket_dir)\n"
 	       "      --version        print the version\n"
 	       "      --help           print this\n\n"
-	       "SIGTERM finishes what is in flight and ends; SIGHUP reads the configuration again.\n",
+	       "SIGTERM finishes what is in flight and ends; SIGHUP reads the configuration "
+	       "again.\n",
 		app->program, SYSCONFDIR "/assay.conf", app->socket_name);
 }
 
@@ -79,8 +81,10 @@ static struct options parse_options(int argc, char **argv, const struct app *app
 
 static enum log_level level_of(const struct conf *conf)
 {
-	static const char *const names[] = {[LOG_LEVEL_DEBUG] = "debug", [LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_WARNING] = "warning", [LOG_LEVEL_ERROR] = "error"};
+	static const char *const names[] = {[LOG_LEVEL_DEBUG] = "debug",
+		[LOG_LEVEL_INFO] = "info",
+		[LOG_LEVEL_WARNING] = "warning",
+		[LOG_LEVEL_ERROR] = "error"};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
 		if (strcmp(conf->log.level, names[i]) == 0)
@@ -100,7 +104,8 @@ static void raise_descriptor_limit(void)
 	}
 }
 
-/* libfcgi: no two-second wait for the peer when closing; its signal handlers (SIGUSR1 would make every read fail) give way to ours. */
+/* libfcgi: no two-second wait for the peer when closing; its signal handlers (SIGUSR1 would make
+ * every read fail) give way to ours. */
 static void init_libraries(void)
 {
 	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1) != 0 || FCGX_Init() != 0)
@@ -118,7 +123,8 @@ static bool waits(const struct app *app)
 	return false;
 }
 
-static int open_socket(const struct options *options, const struct conf *conf, const struct app *app)
+static int open_socket(
+	const struct options *options, const struct conf *conf, const struct app *app)
 {
 	CLEANUP_BUF struct buf path = {0};
 
@@ -134,7 +140,8 @@ static void reload(const char *path)
 	struct snapshot *settings;
 
 	if (settings_reload(path, &error) != OK) {
-		log_event(LOG_LEVEL_ERROR, "configuration not taken over, the old one stays", F_STR("error", error));
+		log_event(LOG_LEVEL_ERROR, "configuration not taken over, the old one stays",
+			F_STR("error", error));
 		return;
 	}
 	settings = settings_hold();
@@ -145,7 +152,8 @@ static void reload(const char *path)
 
 static void serve_until_stopped(const char *conf_path)
 {
-	struct pollfd fds[] = {{.fd = stop_fd(), .events = POLLIN}, {.fd = stop_reload_fd(), .events = POLLIN}};
+	struct pollfd fds[] = {
+		{.fd = stop_fd(), .events = POLLIN}, {.fd = stop_reload_fd(), .events = POLLIN}};
 
 	while (!stop_requested()) {
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
@@ -169,8 +177,10 @@ static void drain(void)
 		conn_close_idle();
 	}
 	if (conn_live() > 0) {
-		/* Threads may hang in what is left: there is nothing to tidy up that the next start would miss. */
-		log_event(LOG_LEVEL_WARNING, "stopping with requests in flight", F_INT("connections", (int64_t)conn_live()));
+		/* Threads may hang in what is left: there is nothing to tidy up that the next start
+		 * would miss. */
+		log_event(LOG_LEVEL_WARNING, "stopping with requests in flight",
+			F_INT("connections", (int64_t)conn_live()));
 		_exit(EXIT_FAILURE);
 	}
 }

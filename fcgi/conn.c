@@ -1,7 +1,8 @@
 /* conn.c — see conn.h.
  *
- * A connection is armed with EPOLLONESHOT, so exactly one thread gets it, and no thread touches it after arming it again.
- * FCGX_Accept_r reads the request: with listen_sock -1 it returns an error instead of accepting when the peer has closed. */
+ * A connection is armed with EPOLLONESHOT, so exactly one thread gets it, and no thread touches it
+ * after arming it again. FCGX_Accept_r reads the request: with listen_sock -1 it returns an error
+ * instead of accepting when the peer has closed. */
 #include "fcgi/conn.h"
 
 #include <errno.h>
@@ -21,7 +22,8 @@
 #include "fcgi/pipeline.h"
 #include "lib/base/log.h"
 
-#define PEER_TIMEOUT_SECS 10 /* nginx buffers whole requests: whoever is slower than this is broken */
+/* nginx buffers whole requests: whoever is slower than this is broken. */
+#define PEER_TIMEOUT_SECS 10
 
 enum conn_state { CONN_IDLE, CONN_BUSY, CONN_CLOSING };
 
@@ -182,7 +184,7 @@ void conn_start(int listener, int threads)
 	conns.resume = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	conns.quit = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	watch(listener, EPOLLIN | EPOLLEXCLUSIVE, &on_listener);
-	/* Edge triggered: one thread wakes for each piece of work that comes back, and it is never read. */
+	/* Edge triggered, never read: one thread wakes for each piece of work that comes back. */
 	watch(conns.resume, EPOLLIN | EPOLLET, &on_resume);
 	watch(conns.quit, EPOLLIN, &on_quit);
 	conns.nthreads = threads;
@@ -205,8 +207,9 @@ void conn_close_idle(void)
 	for (struct exchange *x = conns.first; x != NULL; x = x->conn_next) {
 		int idle = CONN_IDLE;
 
-		/* The descriptor is open: only forget() ends it, behind this lock. What has arrived can still be read; a worker sees the
-		 * end of the stream and closes. nginx repeats on another connection what it could not send. */
+		/* The descriptor is open: only forget() ends it, behind this lock. What has arrived
+		 * can still be read; a worker sees the end of the stream and closes. nginx repeats
+		 * on another connection what it could not send. */
 		if (atomic_compare_exchange_strong(&x->conn_state, &idle, CONN_CLOSING))
 			(void)shutdown(x->fcgi.ipcFd, SHUT_RD);
 	}

@@ -18,6 +18,7 @@ struct link { /* one thread and its connection */
 	pthread_t thread;
 	struct db *db;
 	bool up;
+	bool told; /* the log has heard of the connection's state */
 	int64_t retry_ms;
 	int64_t heartbeat_ms; /* when the next one is due */
 };
@@ -29,34 +30,40 @@ static struct {
 	atomic_int up; /* links that are */
 } stage;
 
-static int open_db(struct db **ret)
+static struct db *new_db(void)
 {
 	struct snapshot *settings = settings_hold();
 	const struct conf *conf = settings->conf;
 	CLEANUP_STR char *password = NULL;
-	int err = OK;
+	struct db *db;
 
-	if (conf->database.passwords != NULL)
-		err = conf_secret_load(conf->database.passwords, pipeline.app->role, &password);
-	if (err == OK)
-		err = db_open(conf->database.uri, pipeline.app->role, password, pipeline.app->stmts, ret);
+	if (conf->database.passwords != NULL &&
+		conf_secret_load(conf->database.passwords, pipeline.app->role, &password) != OK)
+		die("no usable password for PostgreSQL: %s/%s", conf->database.passwords,
+			pipeline.app->role);
+	db = db_new(conf->database.uri, pipeline.app->role, password, pipeline.app->stmts);
 	if (password != NULL)
 		explicit_bzero(password, strlen(password));
 	settings_drop(settings);
-	return err;
+	return db;
 }
 
 static void set_up(struct link *link, bool up)
 {
-	if (link->up == up)
+	if (link->up == up && link->told)
 		return;
+	if (link->up != up)
+		atomic_fetch_add(&stage.up, up ? 1 : -1);
 	link->up = up;
-	atomic_fetch_add(&stage.up, up ? 1 : -1);
-	log_event(up ? LOG_LEVEL_INFO : LOG_LEVEL_ERROR, up ? "database connection stands" : "database connection lost",
-		F_STR("error", up || link->db == NULL ? "" : db_error(link->db)));
+	link->told = true;
+	if (up)
+		log_event(LOG_LEVEL_INFO, "database connection stands");
+	else
+		log_event(LOG_LEVEL_ERROR, "database is away", F_STR("error", db_error(link->db)));
 }
 
-/* OK when the connection is usable. While it is not, a new try is made only now and then, so that requests fail fast. */
+/* OK when the connection is usable. While it is not, a new try is made only now and then, so that
+ * requests fail fast. */
 static int ready(struct link *link)
 {
 	int64_t now = clock_mono_ms();
@@ -64,14 +71,15 @@ static int ready(struct link *link)
 
 	if (now < link->retry_ms)
 		return ERR_DB;
-	err = link->db == NULL ? open_db(&link->db) : db_ensure(link->db);
+	err = db_ensure(link->db);
 	if (err != OK)
 		link->retry_ms = now + RETRY_MS;
 	set_up(link, err == OK);
 	return err;
 }
 
-/* Runs the calls; those that certainly left nothing behind because the connection was gone get a second chance on a new one. */
+/* Runs the calls; those that certainly left nothing behind because the connection was gone get a
+ * second chance on a new one. */
 static void run(struct link *link, struct db_call *const calls[], size_t count)
 {
 	struct db_call *again[BATCH_MAX];
@@ -84,7 +92,8 @@ static void run(struct link *link, struct db_call *const calls[], size_t count)
 	}
 	if (db_run(link->db, calls, count) == OK)
 		return;
-	log_event(LOG_LEVEL_WARNING, "database batch failed", F_STR("error", db_error(link->db)), F_INT("calls", (int64_t)count));
+	log_event(LOG_LEVEL_WARNING, "database batch failed", F_STR("error", db_error(link->db)),
+		F_INT("calls", (int64_t)count));
 	for (size_t i = 0; i < count; i++) {
 		if (calls[i]->err == ERR_DB)
 			again[nagain++] = calls[i];
@@ -138,6 +147,7 @@ static void *database_thread(void *arg)
 {
 	struct link *link = arg;
 
+	(void)ready(link);
 	while (!lane_is_over(&pipeline.database)) {
 		struct exchange *list = lane_take(&pipeline.database, BATCH_MAX, TICK_MS);
 
@@ -159,7 +169,9 @@ void db_stage_start(void)
 	stage.heartbeat = has_heartbeat();
 	stage.links = xcalloc((size_t)stage.count, sizeof(*stage.links));
 	for (int i = 0; i < stage.count; i++) {
-		if (pthread_create(&stage.links[i].thread, NULL, database_thread, &stage.links[i]) != 0)
+		stage.links[i].db = new_db();
+		if (pthread_create(
+			    &stage.links[i].thread, NULL, database_thread, &stage.links[i]) != 0)
 			die("cannot start a thread");
 	}
 }

@@ -1,5 +1,6 @@
-/* db_stage.h — the database threads (database.connections of them): each takes what arrived while its last batch ran and runs it as
- * one pipeline, one transaction, one commit; then the routes' respond. */
+/* db_stage.h — the database threads (database.connections of them): each takes what arrived while
+ * its last batch ran and runs it as one pipeline, one transaction, one commit; then the routes'
+ * respond. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* directory.c — see directory.h. Nothing here touches the database; with PostgreSQL and Redis away the directory and
- * newNonce still answer. */
+/* directory.c — see directory.h. Nothing here touches the database; with PostgreSQL and Redis away
+ * the directory and newNonce still answer. */
 #include "fcgi/directory.h"
 
 #include "lib/acme/url.h"
@@ -27,7 +27,8 @@ static void append_html(struct buf *out, const char *text)
 	}
 }
 
-static void append_link(struct buf *out, const char *before, const char *url, const char *path, const char *after)
+static void append_link(
+	struct buf *out, const char *before, const char *url, const char *path, const char *after)
 {
 	buf_add_str(out, before);
 	buf_add_str(out, "<a href=\"");
@@ -40,6 +41,16 @@ static void append_link(struct buf *out, const char *before, const char *url, co
 	buf_add_str(out, after);
 }
 
+static const char home_head[] =
+	"<!DOCTYPE html>\n"
+	"<html lang=\"en\">\n"
+	"<head><meta charset=\"utf-8\"><title>ACME server</title>\n"
+	"<style>body{font:1rem/1.5 sans-serif;max-width:40rem;margin:4rem auto}</style></head>\n"
+	"<body>\n"
+	"<h1>ACME server</h1>\n"
+	"<p>This address is an API for programs that obtain certificates (ACME, RFC 8555). "
+	"There is nothing to see for a browser.</p>\n";
+
 /* For the person whose browser ends up here. */
 static int prepare_home(struct request *r, struct problem *pb)
 {
@@ -48,21 +59,24 @@ static int prepare_home(struct request *r, struct problem *pb)
 	a->status = 200;
 	a->content_type = "text/html; charset=utf-8";
 	a->no_nonce = true;
-	answer_header(a, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
-	buf_add_str(&a->body, "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>ACME server</title>\n"
-		"<style>body{font:1rem/1.5 sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}</style></head>\n<body>\n"
-		"<h1>ACME server</h1>\n<p>This address is an API for programs that obtain certificates (ACME, RFC 8555). "
-		"There is nothing to see for a browser.</p>\n");
-	append_link(&a->body, "<p>Give your ACME client this directory URL: ", r->conf->server.base_url, URL_DIRECTORY, "</p>\n");
+	answer_header(
+		a, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+	buf_add_str(&a->body, home_head);
+	append_link(&a->body,
+		"<p>Give your ACME client this directory URL: ", r->conf->server.base_url,
+		URL_DIRECTORY, "</p>\n");
 	if (r->conf->server.website != NULL)
-		append_link(&a->body, "<p>More about this service: ", r->conf->server.website, "", "</p>\n");
+		append_link(&a->body, "<p>More about this service: ", r->conf->server.website, "",
+			"</p>\n");
 	if (r->conf->server.terms_of_service != NULL)
-		append_link(&a->body, "<p>Terms of service: ", r->conf->server.terms_of_service, "", "</p>\n");
+		append_link(&a->body, "<p>Terms of service: ", r->conf->server.terms_of_service, "",
+			"</p>\n");
 	buf_add_str(&a->body, "</body>\n</html>\n");
 	return OK;
 }
 
-const struct route directory_home_route = {.path = "/", .auth = AUTH_NONE, .get = true, .prepare = prepare_home};
+const struct route directory_home_route = {
+	.path = "/", .auth = AUTH_NONE, .get = true, .prepare = prepare_home};
 
 /* RFC 8555 section 7.1.1: the index of everything, so without a link to itself. */
 static int prepare_directory(struct request *r, struct problem *pb)
@@ -74,8 +88,11 @@ static int prepare_directory(struct request *r, struct problem *pb)
 	return OK;
 }
 
-const struct route directory_route = {
-	.path = URL_DIRECTORY, .auth = AUTH_NONE, .get = true, .post = true, .prepare = prepare_directory};
+const struct route directory_route = {.path = URL_DIRECTORY,
+	.auth = AUTH_NONE,
+	.get = true,
+	.post = true,
+	.prepare = prepare_directory};
 
 /* RFC 8555 section 7.2: HEAD 200, GET 204; section 6.3: POST-as-GET as well. */
 static int prepare_nonce(struct request *r, struct problem *pb)
@@ -84,8 +101,11 @@ static int prepare_nonce(struct request *r, struct problem *pb)
 	return OK;
 }
 
-const struct route directory_nonce_route = {
-	.path = URL_NEW_NONCE, .auth = AUTH_NONE, .get = true, .post = true, .prepare = prepare_nonce};
+const struct route directory_nonce_route = {.path = URL_NEW_NONCE,
+	.auth = AUTH_NONE,
+	.get = true,
+	.post = true,
+	.prepare = prepare_nonce};
 
 static int prepare_health(struct request *r, struct problem *pb)
 {
@@ -95,7 +115,8 @@ static int prepare_health(struct request *r, struct problem *pb)
 	return OK;
 }
 
-const struct route directory_health_route = {.path = "/health", .auth = AUTH_NONE, .get = true, .prepare = prepare_health};
+const struct route directory_health_route = {
+	.path = "/health", .auth = AUTH_NONE, .get = true, .prepare = prepare_health};
 
 static int prepare_ready(struct request *r, struct problem *pb)
 {
@@ -112,4 +133,5 @@ static int prepare_ready(struct request *r, struct problem *pb)
 	return OK;
 }
 
-const struct route directory_ready_route = {.path = "/ready", .auth = AUTH_NONE, .get = true, .prepare = prepare_ready};
+const struct route directory_ready_route = {
+	.path = "/ready", .auth = AUTH_NONE, .get = true, .prepare = prepare_ready};

@@ -1,18 +1,22 @@
-/* http.c — see http.h. One pass over the parameters, one read of the body up to and including its end-of-stream record: a
- * record left in the socket would be taken for the next request of a kept connection. */
+/* http.c — see http.h. One pass over the parameters, one read of the body up to and including its
+ * end-of-stream record: a record left in the socket would be taken for the next request of a kept
+ * connection. */
 #include "fcgi/http.h"
 
 #include <stdio.h>
 
 #define BODY_KEEP_BYTES 16384          /* a larger buffer is given back after the request */
-#define BODY_DISCARD_MAX_BYTES 1048576 /* how much of an oversized body is read so that its refusal arrives */
+#define BODY_DISCARD_MAX_BYTES 1048576 /* read of an oversized one so that its refusal arrives */
 
-/* The value when entry is "NAME=value"; nginx passes a header field that was not sent as an empty one. */
+/* The value when entry is "NAME=value"; nginx passes a header field that was not sent as an empty
+ * one. */
 static const char *value_of(const char *entry, const char *name)
 {
 	size_t len = strlen(name);
 
-	return strncmp(entry, name, len) == 0 && entry[len] == '=' && entry[len + 1] != '\0' ? entry + len + 1 : NULL;
+	return strncmp(entry, name, len) == 0 && entry[len] == '=' && entry[len + 1] != '\0'
+		? entry + len + 1
+		: NULL;
 }
 
 static void read_params(char **envp, struct http_request *in, const char **ret_length)
@@ -61,7 +65,8 @@ static void split_uri(struct http_request *in)
 	in->query = bytes_str(mark + 1);
 }
 
-/* RFC 9110 section 8.6: digits only. More than we would ever read counts as large, whatever its size. */
+/* RFC 9110 section 8.6: digits only. More than we would ever read counts as large, whatever its
+ * size. */
 static bool parse_length(const char *text, size_t *ret)
 {
 	size_t length = 0;
@@ -165,7 +170,8 @@ static const char *reason(int status)
 
 static void put(FCGX_Request *fcgi, struct bytes text)
 {
-	/* A failed write shows in the stream's error, and FCGX_Finish_r closes the connection: nothing else can be done. */
+	/* A failed write shows in the stream's error, and FCGX_Finish_r closes the connection:
+	 * nothing else can be done. */
 	if (text.len > 0)
 		(void)FCGX_PutStr((const char *)text.ptr, (int)text.len, fcgi->out);
 }
@@ -178,8 +184,9 @@ void http_write(FCGX_Request *fcgi, const struct http_answer *out)
 	if (out->status == 204) /* RFC 9110 section 8.6: no Content-Length with 204 */
 		len = snprintf(head, sizeof(head), "Status: 204 No Content\r\n");
 	else
-		len = snprintf(head, sizeof(head), "Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n",
-			out->status, reason(out->status), out->content_type, out->body.len);
+		len = snprintf(head, sizeof(head),
+			"Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", out->status,
+			reason(out->status), out->content_type, out->body.len);
 	put(fcgi, bytes_of(head, (size_t)len));
 	put(fcgi, out->headers);
 	put(fcgi, bytes_str("\r\n"));

@@ -1,8 +1,8 @@
 /* http.h — HTTP as FastCGI carries it: reading a request from a connection, writing an answer.
  *
- * Parameters read: REQUEST_METHOD, REQUEST_URI, CONTENT_TYPE, CONTENT_LENGTH, HTTP_USER_AGENT, HTTP_ACCEPT, HTTP_REPLAY_NONCE (empty
- * is absent). The path is
- * what the client sent, byte for byte: nothing is decoded or merged, so that the url of a JWS can be compared. */
+ * Parameters read: REQUEST_METHOD, REQUEST_URI, CONTENT_TYPE, CONTENT_LENGTH, HTTP_USER_AGENT,
+ * HTTP_ACCEPT, HTTP_REPLAY_NONCE (empty is absent). The path is what the client sent, byte for
+ * byte: nothing is decoded or merged, so that the url of a JWS can be compared. */
 #pragma once
 
 #include <fcgiapp.h>
@@ -12,9 +12,9 @@
 #define URI_MAX_BYTES 2048
 
 enum http_body {
-	HTTP_BODY_WHOLE,     /* exactly CONTENT_LENGTH bytes were read */
-	HTTP_BODY_LARGE,     /* more than BODY_MAX_BYTES: thrown away */
-	HTTP_BODY_BROKEN,    /* not a length, or not as many bytes as it said */
+	HTTP_BODY_WHOLE,  /* exactly CONTENT_LENGTH bytes were read */
+	HTTP_BODY_LARGE,  /* more than BODY_MAX_BYTES: thrown away */
+	HTTP_BODY_BROKEN, /* not a length, or not as many bytes as it said */
 };
 
 struct http_request {
@@ -26,10 +26,11 @@ struct http_request {
 	const char *accept;       /* NULL: none */
 	bool replay_nonce;        /* the request has a Replay-Nonce header field */
 	enum http_body body_state;
-	struct buf body;          /* memory is kept from one request to the next */
+	struct buf body; /* memory is kept from one request to the next */
 };
 
-/* Reads the whole request behind a successful FCGX_Accept_r. A broken or unread body closes the connection with the answer. */
+/* Reads the whole request behind a successful FCGX_Accept_r. A broken or unread body closes the
+ * connection with the answer. */
 void http_read(FCGX_Request *fcgi, struct http_request *in);
 /* Forgets the request; keeps a body buffer of ordinary size. */
 void http_reset(struct http_request *in);
@@ -40,7 +41,7 @@ struct http_answer {
 	const char *content_type;
 	struct bytes headers; /* "Name: value\r\n" lines */
 	struct bytes body;
-	bool head;            /* HEAD: the length goes out, the body does not */
+	bool head; /* HEAD: the length goes out, the body does not */
 };
 /* Writes the answer into the connection's stream; FCGX_Finish_r sends what is buffered. */
 void http_write(FCGX_Request *fcgi, const struct http_answer *out);

@@ -1,5 +1,6 @@
-/* keycache.c — see keycache.h. A fixed array of entries, chained into a hash table by account and into a ring by use, so that
- * nothing is allocated after keycache_new; keys are released outside the lock. */
+/* keycache.c — see keycache.h. A fixed array of entries, chained into a hash table by account and
+ * into a ring by use, so that nothing is allocated after keycache_new; keys are released outside
+ * the lock. */
 #include "fcgi/keycache.h"
 
 #include <assert.h>
@@ -9,14 +10,14 @@
 
 struct entry {
 	struct ident account;
-	struct jwk *key;         /* NULL: free */
-	uint32_t chain;          /* next in the hash chain */
-	uint32_t newer, older;   /* the ring of use; entry 0 is its head */
+	struct jwk *key;       /* NULL: free */
+	uint32_t chain;        /* next in the hash chain */
+	uint32_t newer, older; /* the ring of use; entry 0 is its head */
 };
 
 struct keycache {
 	pthread_mutex_t mutex;
-	struct entry *entries;   /* [0] is the ring's head, never a key */
+	struct entry *entries; /* [0] is the ring's head, never a key */
 	uint32_t *buckets;
 	uint32_t mask;
 };
@@ -64,7 +65,8 @@ static uint32_t *bucket_of(struct keycache *cache, const struct ident *account)
 	return &cache->buckets[hash & cache->mask];
 }
 
-/* Where the account's index is kept: a bucket or a chain field; the value there is NONE when it is absent. */
+/* Where the account's index is kept: a bucket or a chain field; the value there is NONE when it is
+ * absent. */
 static uint32_t *find(struct keycache *cache, const struct ident *account)
 {
 	uint32_t *at = bucket_of(cache, account);

@@ -1,6 +1,7 @@
 /* keycache.h — parsed account keys by account, least recently used ones dropped. Thread safe.
  *
- * A cached key is only a hint: every database call made for the request checks that the account still has it. */
+ * A cached key is only a hint: every database call made for the request checks that the account
+ * still has it. */
 #pragma once
 
 #include "lib/base/ident.h"

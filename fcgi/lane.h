@@ -1,5 +1,5 @@
-/* lane.h — exchanges waiting for a stage. A stage takes everything that arrived while its last batch ran: batches
- * grow with the load, without timers. */
+/* lane.h — exchanges waiting for a stage. A stage takes everything that arrived while its last
+ * batch ran: batches grow with the load, without timers. */
 #pragma once
 
 #include <pthread.h>
@@ -20,7 +20,8 @@ void lane_init(struct lane *lane);
 void lane_done(struct lane *lane);
 /* Any thread. The exchange belongs to the lane from now on. */
 void lane_push(struct lane *lane, struct exchange *x);
-/* Up to max exchanges as a list by ->next, oldest first; NULL when none came within timeout_ms or the lane is closed. */
+/* Up to max exchanges as a list by ->next, oldest first; NULL when none came within timeout_ms or
+ * the lane is closed. */
 struct exchange *lane_take(struct lane *lane, size_t max, int timeout_ms);
 /* No more will be pushed: whoever waits is released. */
 void lane_close(struct lane *lane);

@@ -32,8 +32,8 @@ static int passed_socket(void)
 {
 	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
 
-	if (pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid() && strtol(count, NULL, 10) > 0 &&
-	    is_listening(FIRST_PASSED_FD))
+	if (pid != NULL && count != NULL && strtol(pid, NULL, 10) == (long)getpid() &&
+		strtol(count, NULL, 10) > 0 && is_listening(FIRST_PASSED_FD))
 		return FIRST_PASSED_FD;
 	return is_listening(STDIN_FILENO) ? STDIN_FILENO : -1;
 }
@@ -46,7 +46,8 @@ static void clear_the_way(const struct sockaddr_un *address)
 	if (fd < 0)
 		die("socket: %s", strerror(errno));
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
-		die("%s: another process listens here; give each its own with -l", address->sun_path);
+		die("%s: another process listens here; give each its own with -l",
+			address->sun_path);
 	if (errno == ECONNREFUSED && unlink(address->sun_path) != 0)
 		die("%s: cannot remove the stale socket: %s", address->sun_path, strerror(errno));
 	close(fd);
@@ -62,14 +63,16 @@ int listen_open(const char *path)
 	if (fd >= 0)
 		return fd;
 	if (strlen(path) >= sizeof(address.sun_path))
-		die("%s: the socket's path is longer than %zu bytes", path, sizeof(address.sun_path) - 1);
+		die("%s: the socket's path is longer than %zu bytes", path,
+			sizeof(address.sun_path) - 1);
 	memcpy(address.sun_path, path, strlen(path));
 	clear_the_way(&address);
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		die("socket: %s", strerror(errno));
 	mask = umask(0117);
-	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 || listen(fd, BACKLOG) != 0)
+	if (bind(fd, (const struct sockaddr *)&address, sizeof(address)) != 0 ||
+		listen(fd, BACKLOG) != 0)
 		die("%s: cannot listen: %s", path, strerror(errno));
 	umask(mask);
 	if (stat(path, &st) == 0) {

@@ -1,5 +1,5 @@
-/* park.c — see park.h. A hash table of seats by id and a list of the waiting ones by deadline, under one lock that is held for
- * pointer work only. */
+/* park.c — see park.h. A hash table of seats by id and a list of the waiting ones by deadline,
+ * under one lock that is held for pointer work only. */
 #include "fcgi/park.h"
 
 #include <assert.h>
@@ -136,7 +136,8 @@ enum park_verdict park_wait(struct park *park, struct park_seat *seat, int64_t w
 	return verdict;
 }
 
-/* Under the lock: a waiting seat leaves the list and joins *woken (chained by ->later), a watching one remembers. */
+/* Under the lock: a waiting seat leaves the list and joins *woken (chained by ->later), a watching
+ * one remembers. */
 static void wake(struct park *park, struct park_seat *seat, struct park_seat **woken)
 {
 	if (seat->state == PARK_WAITING) {

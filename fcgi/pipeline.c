@@ -1,4 +1,5 @@
-/* pipeline.c — see pipeline.h. receive → verify → nonce → call → respond (→ job) (→ park → reread → respond) → answer. */
+/* pipeline.c — see pipeline.h. receive → verify → nonce → call → respond (→ job) (→ park → reread →
+ * respond) → answer. */
 #include "fcgi/pipeline.h"
 
 #include <assert.h>
@@ -14,7 +15,6 @@
 struct pipeline pipeline;
 
 static void after_verdict(struct exchange *x);
-static void finish(struct exchange *x);
 
 static struct exchange *exchange_of(struct park_seat *seat)
 {
@@ -71,7 +71,7 @@ static void to_redis(struct exchange *x, enum exchange_step step)
 	lane_push(&pipeline.redis, x);
 }
 
-static void verified(struct exchange *x, enum verified verified)
+static void go_on(struct exchange *x, enum verified verified)
 {
 	switch (verified) {
 	case VERIFY_REFUSED:
@@ -102,7 +102,7 @@ void pipeline_begin(struct exchange *x)
 	if (err != OK)
 		return refuse(x, err);
 	if (strcmp(r->method, "POST") == 0)
-		return verified(x, verify_begin(x, pipeline.keys, pipeline.nonces));
+		return go_on(x, verify_begin(x, pipeline.keys, pipeline.nonces));
 	err = r->route->prepare(r, &x->problem);
 	if (err != OK)
 		return refuse(x, err);
@@ -111,16 +111,19 @@ void pipeline_begin(struct exchange *x)
 
 void pipeline_resume(struct exchange *x)
 {
-	verified(x, verify_with_key_call(x, pipeline.keys, pipeline.nonces));
+	go_on(x, verify_with_key_call(x, pipeline.keys, pipeline.nonces));
 }
 
-void pipeline_nonce(struct exchange *x, int err, bool accepted)
+static void nonce_judged(struct exchange *x)
 {
-	if (err != OK)
+	int err = x->redis_err;
+
+	if (err == OK && !x->accepted)
+		err = problem_set(&x->problem, PROBLEM_BAD_NONCE,
+			"the nonce was used before, or is too old");
+	if (err != OK) {
+		answer_reset(&x->r.answer); /* what prepare said is not for this request */
 		return refuse(x, err);
-	if (!accepted) {
-		answer_reset(&x->r.answer);
-		return refuse(x, problem_set(&x->problem, PROBLEM_BAD_NONCE, "the nonce was used before, or is too old"));
 	}
 	x->nonce_spent = true;
 	after_verdict(x);
@@ -185,7 +188,7 @@ static void key_changed(struct exchange *x)
 	db_call_done(&r->call);
 	jx_free(TAKE(r->payload));
 	answer_reset(&r->answer);
-	verified(x, verify_key_changed(x, pipeline.keys));
+	go_on(x, verify_key_changed(x, pipeline.keys));
 }
 
 static void respond(struct exchange *x)
@@ -221,12 +224,21 @@ void pipeline_row(struct exchange *x)
 		respond(x);
 }
 
-void pipeline_job(struct exchange *x, int err)
+/* A job that could not be queued costs delay only: the keeper's sweep finds the row. */
+static void job_queued(struct exchange *x)
 {
-	if (err != OK)
-		log_event(LOG_LEVEL_WARNING, "job not queued; the keeper will find it", F_STR("trace", x->r.trace),
-			F_STR("error", err_name(err)));
+	if (x->redis_err != OK)
+		log_event(LOG_LEVEL_WARNING, "job not queued, left to the keeper",
+			F_STR("trace", x->r.trace));
 	wait_or_finish(x);
+}
+
+void pipeline_redis(struct exchange *x)
+{
+	if (x->step == STEP_NONCE)
+		nonce_judged(x);
+	else
+		job_queued(x);
 }
 
 static void seat_woken(struct park_seat *seat)

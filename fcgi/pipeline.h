@@ -25,10 +25,8 @@ void pipeline_begin(struct exchange *x);
 /* Worker thread: the database brought the account's key. */
 void pipeline_resume(struct exchange *x);
 
-/* Redis thread: the verdict on the nonce; ERR_QUEUE when Redis is away. */
-void pipeline_nonce(struct exchange *x, int err, bool accepted);
-/* Redis thread: the job was queued, or not, which only costs delay: the keeper's sweep finds the row. */
-void pipeline_job(struct exchange *x, int err);
+/* Redis thread: the command of x->step has run; redis_err and accepted are set. */
+void pipeline_redis(struct exchange *x);
 
 /* Database thread: the call of x->step has run; its err is set. */
 void pipeline_row(struct exchange *x);

@@ -1,4 +1,5 @@
-/* route.c — see route.h. Paths are compared as bytes: our ids never need percent-encoding, so an encoded path is another path. */
+/* route.c — see route.h. Paths are compared as bytes: our ids never need percent-encoding, so an
+ * encoded path is another path. */
 #include "fcgi/route.h"
 
 #include <assert.h>
@@ -33,34 +34,47 @@ static int check_method(const struct route *route, struct request *r, bool post,
 {
 	bool public = route->auth == AUTH_NONE;
 
-	if (post ? !public || route->post : public && route->get && (strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0))
+	if (post ? !public || route->post
+		 : public && route->get &&
+				(strcmp(r->method, "GET") == 0 || strcmp(r->method, "HEAD") == 0))
 		return OK;
-	/* RFC 9110 section 15.5.6: the answer names the methods. RFC 8555 section 6.3: other resources are POST only. */
-	answer_header(&r->answer, "Allow", "%s", !public ? "POST" : route->post ? "GET, HEAD, POST" : "GET, HEAD");
+	/* RFC 9110 section 15.5.6: the answer names the methods. RFC 8555 section 6.3: other
+	 * resources are POST only. */
+	answer_header(&r->answer, "Allow", "%s",
+		!public               ? "POST"
+			: route->post ? "GET, HEAD, POST"
+				      : "GET, HEAD");
 	return problem_set_status(pb, 405, PROBLEM_MALFORMED,
-		"the method is not allowed here: RFC 8555 section 6.3 has resources read by POST-as-GET");
+		"the method is not allowed here: RFC 8555 section 6.3 has resources read by "
+		"POST-as-GET");
 }
 
 static int check_post(const struct http_request *in, struct problem *pb)
 {
 	/* RFC 8555 section 6.1 */
 	if (in->user_agent == NULL)
-		return problem_set(pb, PROBLEM_MALFORMED, "an ACME client must send a User-Agent header field");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"an ACME client must send a User-Agent header field");
 	/* RFC 8555 section 6.2 */
 	if (in->content_type == NULL || strcmp(in->content_type, "application/jose+json") != 0)
-		return problem_set_status(pb, 415, PROBLEM_MALFORMED, "the content type must be application/jose+json");
+		return problem_set_status(pb, 415, PROBLEM_MALFORMED,
+			"the content type must be application/jose+json");
 	/* RFC 8555 section 6.5.1 */
 	if (in->replay_nonce)
 		return problem_set(pb, PROBLEM_MALFORMED,
-			"Replay-Nonce is for answers only; the nonce belongs into the protected header");
+			"Replay-Nonce is for answers only; the nonce belongs into the protected "
+			"header");
 	if (in->body_state == HTTP_BODY_LARGE)
-		return problem_set_status(pb, 413, PROBLEM_MALFORMED, "the body is larger than %d bytes", BODY_MAX_BYTES);
+		return problem_set_status(pb, 413, PROBLEM_MALFORMED,
+			"the body is larger than %d bytes", BODY_MAX_BYTES);
 	if (in->body_state == HTTP_BODY_BROKEN)
-		return problem_set(pb, PROBLEM_MALFORMED, "the body is not as long as its Content-Length says");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"the body is not as long as its Content-Length says");
 	return OK;
 }
 
-int route_check(const struct route *routes, size_t nroutes, const struct http_request *in, struct request *r, struct problem *pb)
+int route_check(const struct route *routes, size_t nroutes, const struct http_request *in,
+	struct request *r, struct problem *pb)
 {
 	bool post = strcmp(in->method, "POST") == 0;
 	int err;
@@ -69,13 +83,15 @@ int route_check(const struct route *routes, size_t nroutes, const struct http_re
 	r->query = in->query;
 	r->accept = in->accept;
 	if (in->path.len + in->query.len > URI_MAX_BYTES)
-		return problem_set_status(pb, 414, PROBLEM_MALFORMED, "the request's path is too long");
+		return problem_set_status(
+			pb, 414, PROBLEM_MALFORMED, "the request's path is too long");
 	for (size_t i = 0; i < nroutes && r->route == NULL; i++) {
 		if (route_matches(routes[i].path, in->path, r->args))
 			r->route = &routes[i];
 	}
 	if (r->route == NULL)
-		return problem_set_status(pb, 404, PROBLEM_MALFORMED, "there is nothing at this path");
+		return problem_set_status(
+			pb, 404, PROBLEM_MALFORMED, "there is nothing at this path");
 	err = check_method(r->route, r, post, pb);
 	if (err != OK)
 		return err;

@@ -1,5 +1,5 @@
-/* settings.h — the configuration a request sees: one immutable snapshot from its first to its last line, swapped whole by
- * SIGHUP. A file that cannot be read leaves the old one in force. */
+/* settings.h — the configuration a request sees: one immutable snapshot from its first to its last
+ * line, swapped whole by SIGHUP. A file that cannot be read leaves the old one in force. */
 #pragma once
 
 #include "lib/base/conf.h"
@@ -15,6 +15,7 @@ void settings_done(void);
 /* The snapshot of now, held until settings_drop. Any thread. */
 struct snapshot *settings_hold(void);
 void settings_drop(struct snapshot *s);
-/* Reads the file again. On failure *ret_error says why in one line (free it) and nothing has changed. What is used at start alone
- * (sockets, connections, threads) keeps its values until a restart. */
+/* Reads the file again. On failure *ret_error says why in one line (free it) and nothing has
+ * changed. What is used at start alone (sockets, connections, threads) keeps its values until a
+ * restart. */
 MUST_CHECK int settings_reload(const char *path, char **ret_error);

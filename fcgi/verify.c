@@ -1,4 +1,5 @@
-/* verify.c — see verify.h. Order of checks: the envelope's form and alg, key, signature, nonce, url, payload, prepare. */
+/* verify.c — see verify.h. Order of checks: the envelope's form and alg, key, signature, nonce,
+ * url, payload, prepare. */
 #include "fcgi/verify.h"
 
 #include <assert.h>
@@ -17,7 +18,8 @@ static enum verified needs_key(struct exchange *x)
 
 static int key_is_old(struct exchange *x)
 {
-	return problem_set(&x->problem, PROBLEM_UNAUTHORIZED, "the signature was made with a key that is not the account's any more");
+	return problem_set(&x->problem, PROBLEM_UNAUTHORIZED,
+		"the signature was made with a key that is not the account's any more");
 }
 
 static int read_payload(struct request *r, struct problem *pb)
@@ -27,12 +29,14 @@ static int read_payload(struct request *r, struct problem *pb)
 
 	if (payload->len == 0) {
 		if (wanted == PAYLOAD_JSON)
-			return problem_set(pb, PROBLEM_MALFORMED, "the payload must be a JSON object");
+			return problem_set(
+				pb, PROBLEM_MALFORMED, "the payload must be a JSON object");
 		return OK;
 	}
 	/* RFC 8555 section 6.3: zero octets, not an empty object. */
 	if (wanted == PAYLOAD_EMPTY)
-		return problem_set(pb, PROBLEM_MALFORMED, "this resource is read by POST-as-GET: the payload must be empty");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"this resource is read by POST-as-GET: the payload must be empty");
 	if (jx_parse(buf_bytes(payload), &r->payload) != OK || !jx_is_object(r->payload))
 		return problem_set(pb, PROBLEM_MALFORMED, "the payload is not one JSON object");
 	return OK;
@@ -59,7 +63,8 @@ static int open_nonce(struct exchange *x, struct nonce_pool *nonces)
 	if (err == ERR_SYNTAX)
 		return problem_set(&x->problem, PROBLEM_MALFORMED, "the nonce is not base64url");
 	if (err == ERR_NOENT)
-		return problem_set(&x->problem, PROBLEM_BAD_NONCE, "the nonce is not one of ours, or too old");
+		return problem_set(
+			&x->problem, PROBLEM_BAD_NONCE, "the nonce is not one of ours, or too old");
 	return err;
 }
 
@@ -68,11 +73,9 @@ static enum verified verify_signature(struct exchange *x, struct nonce_pool *non
 	struct request *r = &x->r;
 	int err = jws_verify(r->env->jws, r->key, &x->problem);
 
-	if (err == ERR_PROBLEM && x->key_cached) {
-		/* The account may have changed its key through another process: what the database says decides. */
-		x->key_cached = false;
+	/* The account may have got another key through another process: the database decides. */
+	if (err == ERR_PROBLEM && x->key_cached)
 		return needs_key(x);
-	}
 	if (err == ERR_PROBLEM && x->rekeyed)
 		err = key_is_old(x);
 	if (err == OK && !x->nonce_spent)
@@ -85,10 +88,13 @@ static enum verified verify_signature(struct exchange *x, struct nonce_pool *non
 
 enum verified verify_begin(struct exchange *x, struct keycache *cache, struct nonce_pool *nonces)
 {
-	static const enum envelope_key allowed[] = {[AUTH_NONE] = ENVELOPE_EITHER, [AUTH_KID] = ENVELOPE_KID,
-		[AUTH_JWK] = ENVELOPE_JWK, [AUTH_EITHER] = ENVELOPE_EITHER};
+	static const enum envelope_key allowed[] = {[AUTH_NONE] = ENVELOPE_EITHER,
+		[AUTH_KID] = ENVELOPE_KID,
+		[AUTH_JWK] = ENVELOPE_JWK,
+		[AUTH_EITHER] = ENVELOPE_EITHER};
 	struct request *r = &x->r;
-	int err = envelope_parse(r->conf, buf_bytes(&x->in.body), allowed[r->route->auth], &x->problem, &r->env);
+	int err = envelope_parse(
+		r->conf, buf_bytes(&x->in.body), allowed[r->route->auth], &x->problem, &r->env);
 
 	if (err != OK)
 		return refused(x, err);
@@ -106,7 +112,8 @@ enum verified verify_begin(struct exchange *x, struct keycache *cache, struct no
 	return verify_signature(x, nonces);
 }
 
-enum verified verify_with_key_call(struct exchange *x, struct keycache *cache, struct nonce_pool *nonces)
+enum verified verify_with_key_call(struct exchange *x, struct keycache *cache,
+	struct nonce_pool *nonces)
 {
 	CLEANUP(jwk_free) struct jwk *fresh = NULL;
 	struct request *r = &x->r;
@@ -119,8 +126,10 @@ enum verified verify_with_key_call(struct exchange *x, struct keycache *cache, s
 		return refused(x, err);
 	keycache_put(cache, &r->account, fresh);
 	db_call_done(&x->key_call);
+	x->key_cached = false;
 	/* The key that failed is the account's key: what was said of it stands. */
-	if (r->key != NULL && memcmp(r->key->thumbprint, fresh->thumbprint, sizeof(fresh->thumbprint)) == 0)
+	if (r->key != NULL &&
+		memcmp(r->key->thumbprint, fresh->thumbprint, sizeof(fresh->thumbprint)) == 0)
 		return refused(x, ERR_PROBLEM);
 	problem_done(&x->problem);
 	jwk_free(r->key);

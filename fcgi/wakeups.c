@@ -1,4 +1,5 @@
-/* wakeups.c — see wakeups.h. A connection of its own, because a subscribed one can do nothing else. */
+/* wakeups.c — see wakeups.h. A connection of its own, because a subscribed one can do nothing else.
+ */
 #include "fcgi/wakeups.h"
 
 #include <pthread.h>
@@ -27,9 +28,7 @@ static int subscribe(void)
 
 	if (clock_mono_ms() < ears.retry_ms)
 		return ERR_QUEUE;
-	if (ears.rds == NULL)
-		ears.rds = redis_stage_connect();
-	err = ears.rds == NULL ? ERR_QUEUE : rds_ensure(ears.rds, &fresh);
+	err = rds_ensure(ears.rds, &fresh);
 	if (fresh)
 		ears.subscribed = false;
 	if (err == OK && !ears.subscribed) {
@@ -57,10 +56,9 @@ static void *listen_thread(void *arg)
 
 		if (err == OK)
 			err = jobs_listen(ears.rds, timeout_ms, heard, NULL);
-		if (err == ERR_QUEUE) {
-			struct timespec pause = {.tv_nsec = (long)timeout_ms * 1000000};
+		if (err != OK) {
+			const struct timespec pause = {.tv_nsec = (long)timeout_ms * 1000000};
 
-			ears.subscribed = false;
 			nanosleep(&pause, NULL);
 		}
 	}
@@ -69,6 +67,7 @@ static void *listen_thread(void *arg)
 
 void wakeups_start(void)
 {
+	ears.rds = redis_stage_rds();
 	atomic_store(&ears.running, true);
 	if (pthread_create(&ears.thread, NULL, listen_thread, NULL) != 0)
 		die("cannot start a thread");
