@@ -1,0 +1,136 @@
+"""Fixtures: a private Redis, the throw-away PostgreSQL of tests/sql/server.sh, and programs started on them."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+import fastcgi
+
+BASE = "https://acme.example.org"
+BUILD = os.environ["top_builddir"]
+
+
+def wait_for(condition, seconds=10):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+class Redis:
+    """A Redis on a Unix socket that can be stopped and started again."""
+
+    def __init__(self, folder):
+        self.socket = f"{folder}/redis.sock"
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "",
+                                         "--appendonly", "no"], stdout=subprocess.DEVNULL)
+        wait_for(lambda: self("PING") == "PONG")
+
+    def __call__(self, *words):
+        done = subprocess.run(["redis-cli", "-s", self.socket, *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip()
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+class Program:
+    """One handler process. With systemd=True it gets its listening socket as standard input."""
+
+    def __init__(self, name, folder, conf, systemd=False, path=None):
+        self.socket = path or f"{folder}/{name}-{time.monotonic_ns()}.sock"
+        self.log_path = f"{folder}/{name}-{time.monotonic_ns()}.log"
+        self.errors_expected = False
+        stdin, args = subprocess.DEVNULL, ["-l", self.socket]
+        if systemd:
+            stdin, args = socket.socket(socket.AF_UNIX), []
+            stdin.bind(self.socket)
+            stdin.listen(128)
+        with open(self.log_path, "wb") as log:
+            self.process = subprocess.Popen([f"{BUILD}/fcgi/{name}", "-c", conf, *args], stdin=stdin, stderr=log)
+        wait_for(lambda: '"ready"' in self.log() or self.process.poll() is not None)
+
+    def log(self):
+        with open(self.log_path, encoding="utf-8") as text:
+            return text.read()
+
+    def connect(self):
+        return fastcgi.Connection(self.socket)
+
+    def reload(self):
+        self.process.send_signal(signal.SIGHUP)
+
+    def kill(self):
+        """As a crash would end it."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        """Ends it; the exit status."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        return self.process.wait(timeout=15)
+
+
+@pytest.fixture(scope="session")
+def folder():
+    path = tempfile.mkdtemp(prefix="assay-fcgi.")
+    yield path
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="session")
+def redis(folder):
+    server = Redis(folder)
+    yield server
+    server.stop()
+
+
+class Conf:
+    """A configuration file that tests rewrite."""
+
+    def __init__(self, path, redis):
+        self.path = path
+        self.redis = redis
+
+    def write(self, base_url=BASE, database=None, extra=""):
+        database = database or f"host={os.environ['PGHOST']} dbname={os.environ['PGDATABASE']}"
+        with open(self.path, "w", encoding="utf-8") as out:
+            out.write(f"[server]\nbase_url = {base_url}\nwebsite = https://www.example.org/?a=1&b=2\n"
+                      f"[database]\nuri = {database}\n[redis]\nsocket = {self.redis.socket}\n{extra}\n")
+        return self.path
+
+
+@pytest.fixture
+def conf(folder, redis):
+    made = Conf(f"{folder}/assay.conf", redis)
+    made.write()
+    return made
+
+
+@pytest.fixture
+def start(folder, conf):
+    """Starts programs and sees to it that each ends well."""
+    running = []
+
+    def start_one(name, **kwargs):
+        running.append(Program(name, folder, conf.path, **kwargs))
+        return running[-1]
+
+    yield start_one
+    for program in running:
+        if program.process.poll() is None:
+            assert program.stop() == 0, program.log()
+        assert "Sanitizer" not in program.log(), program.log()
+        assert program.errors_expected or '"level":"error"' not in program.log(), program.log()
