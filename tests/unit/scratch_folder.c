@@ -1,0 +1,55 @@
+/* scratch_folder.c — see scratch_folder.h. Files only: no folders below it. */
+#include "tests/unit/scratch_folder.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "lib/base/buf.h"
+
+static char folder[] = "/tmp/assay-test-XXXXXX";
+
+int scratch_folder_make(void **state)
+{
+	return mkdtemp(folder) != NULL ? 0 : -1;
+}
+
+int scratch_folder_remove(void **state)
+{
+	DIR *dir = opendir(folder);
+
+	if (dir == NULL)
+		return -1;
+	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
+		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+			(void)unlinkat(dirfd(dir), entry->d_name, 0);
+	}
+	(void)closedir(dir);
+	return rmdir(folder);
+}
+
+const char *scratch_folder(void)
+{
+	return folder;
+}
+
+char *scratch_write(const char *name, struct bytes content, mode_t mode)
+{
+	CLEANUP_BUF struct buf path = {0};
+	int fd;
+
+	buf_addf(&path, "%s/%s", folder, name);
+	(void)unlink(buf_str(&path));
+	fd = open(buf_str(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content.ptr, content.len), content.len);
+	assert_int_equal(fchmod(fd, mode), 0);
+	assert_int_equal(close(fd), 0);
+	return buf_take_str(&path);
+}
