@@ -16,7 +16,8 @@
 static const uint8_t oid_subject_alt_name[] = {0x55, 0x1d, 0x11};
 /* 1.3.6.1.5.5.7.1.31, and the 30.1 of early drafts. */
 static const uint8_t oid_acme_identifier[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1f};
-static const uint8_t oid_draft_identifier[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1e, 0x01};
+static const uint8_t oid_draft_identifier[] = {
+	0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1e, 0x01};
 
 struct extension {
 	struct bytes oid;
@@ -45,7 +46,8 @@ static int read_extension(struct bytes *in, struct extension *ret)
 	if (der_peek(ext) == DER_BOOLEAN) {
 		if (der_expect(&ext, DER_BOOLEAN, &boolean) != OK || boolean.len != 1)
 			return ERR_SYNTAX;
-		/* X.690 section 11.1: TRUE is 0xff. An explicit FALSE is no DER, but says clearly "not critical". */
+		/* X.690 section 11.1: TRUE is 0xff. An explicit FALSE is no DER, but says clearly
+		 * "not critical". */
 		if (boolean.ptr[0] != 0xff && boolean.ptr[0] != 0)
 			return ERR_SYNTAX;
 		ret->critical = boolean.ptr[0] == 0xff;
@@ -92,12 +94,16 @@ static int read_tbs(struct bytes tbs, struct parts *parts)
 {
 	struct bytes version, number, skipped;
 
-	if (der_expect(&tbs, TAG_VERSION, &version) != OK || der_expect(&version, DER_INTEGER, &number) != OK ||
-		version.len != 0 || number.len != 1 || number.ptr[0] != 2)
+	if (der_expect(&tbs, TAG_VERSION, &version) != OK ||
+		der_expect(&version, DER_INTEGER, &number) != OK || version.len != 0 ||
+		number.len != 1 || number.ptr[0] != 2)
 		return ERR_SYNTAX;
-	if (der_expect(&tbs, DER_INTEGER, &skipped) != OK || der_expect(&tbs, DER_SEQUENCE, &skipped) != OK ||
-		read_name(&tbs, &parts->issuer) != OK || der_expect(&tbs, DER_SEQUENCE, &skipped) != OK ||
-		read_name(&tbs, &parts->subject) != OK || der_expect(&tbs, DER_SEQUENCE, &skipped) != OK)
+	if (der_expect(&tbs, DER_INTEGER, &skipped) != OK ||
+		der_expect(&tbs, DER_SEQUENCE, &skipped) != OK ||
+		read_name(&tbs, &parts->issuer) != OK ||
+		der_expect(&tbs, DER_SEQUENCE, &skipped) != OK ||
+		read_name(&tbs, &parts->subject) != OK ||
+		der_expect(&tbs, DER_SEQUENCE, &skipped) != OK)
 		return ERR_SYNTAX;
 	for (uint8_t tag = TAG_ISSUER_UID; tag <= TAG_SUBJECT_UID; tag++)
 		if (der_peek(tbs) == tag && der_expect(&tbs, tag, &skipped) != OK)
@@ -111,14 +117,16 @@ static int read_certificate(struct bytes der, struct parts *parts)
 {
 	struct bytes cert, tbs, skipped;
 
-	if (der_expect(&der, DER_SEQUENCE, &cert) != OK || der.len != 0 || der_expect(&cert, DER_SEQUENCE, &tbs) != OK ||
-		der_expect(&cert, DER_SEQUENCE, &skipped) != OK || der_expect(&cert, DER_BIT_STRING, &skipped) != OK ||
-		cert.len != 0)
+	if (der_expect(&der, DER_SEQUENCE, &cert) != OK || der.len != 0 ||
+		der_expect(&cert, DER_SEQUENCE, &tbs) != OK ||
+		der_expect(&cert, DER_SEQUENCE, &skipped) != OK ||
+		der_expect(&cert, DER_BIT_STRING, &skipped) != OK || cert.len != 0)
 		return ERR_SYNTAX;
 	return read_tbs(tbs, parts);
 }
 
-static const struct extension *find_extension(const struct parts *parts, const uint8_t *oid, size_t len)
+static const struct extension *find_extension(
+	const struct parts *parts, const uint8_t *oid, size_t len)
 {
 	for (size_t i = 0; i < parts->nextensions; i++)
 		if (has_oid(parts->extensions[i].oid, oid, len))
@@ -131,10 +139,12 @@ static int refuse(struct problem *pb, const char *fault)
 	return problem_set(pb, PROBLEM_INCORRECT_RESPONSE, "the certificate %s", fault);
 }
 
-/* RFC 8737 section 3: "a subjectAltName extension containing the dNSName being validated and no other entries". */
+/* RFC 8737 section 3: "a subjectAltName extension containing the dNSName being validated and no
+ * other entries". */
 static int check_subject_alt_name(const struct parts *parts, const char *name, struct problem *pb)
 {
-	const struct extension *san = find_extension(parts, oid_subject_alt_name, sizeof(oid_subject_alt_name));
+	const struct extension *san =
+		find_extension(parts, oid_subject_alt_name, sizeof(oid_subject_alt_name));
 	struct bytes value, list, entry;
 	CLEANUP_BUF struct buf quoted = {0};
 
@@ -150,27 +160,36 @@ static int check_subject_alt_name(const struct parts *parts, const char *name, s
 	if (entry.len == strlen(name) && strncasecmp((const char *)entry.ptr, name, entry.len) == 0)
 		return OK;
 	problem_quote(&quoted, entry, 200);
-	return problem_set(pb, PROBLEM_INCORRECT_RESPONSE, "the certificate is for \"%s\", not for %s", buf_str(&quoted),
-		name);
+	return problem_set(pb, PROBLEM_INCORRECT_RESPONSE,
+		"the certificate is for \"%s\", not for %s", buf_str(&quoted), name);
 }
 
-/* RFC 8737 section 3: a critical acmeIdentifier, whose value is the DER of an OCTET STRING of 32 bytes. */
-static int check_acme_identifier(const struct parts *parts, const uint8_t digest[32], struct problem *pb)
+/* RFC 8737 section 3: a critical acmeIdentifier, whose value is the DER of an OCTET STRING of 32
+ * bytes. */
+static int check_acme_identifier(
+	const struct parts *parts, const uint8_t digest[32], struct problem *pb)
 {
-	const struct extension *id = find_extension(parts, oid_acme_identifier, sizeof(oid_acme_identifier));
+	const struct extension *id =
+		find_extension(parts, oid_acme_identifier, sizeof(oid_acme_identifier));
 	struct bytes value, octets;
 
-	if (id == NULL && find_extension(parts, oid_draft_identifier, sizeof(oid_draft_identifier)) != NULL)
-		return refuse(pb, "has the acmeIdentifier extension of an early draft (30.1) in place of 31");
+	if (id == NULL &&
+		find_extension(parts, oid_draft_identifier, sizeof(oid_draft_identifier)) != NULL)
+		return refuse(pb,
+			"has the acmeIdentifier extension of an early draft (30.1) in place of 31");
 	if (id == NULL)
-		return refuse(pb, "has no acmeIdentifier extension: it is the host's ordinary certificate");
+		return refuse(pb,
+			"has no acmeIdentifier extension: it is the host's ordinary certificate");
 	if (!id->critical)
 		return refuse(pb, "has an acmeIdentifier extension that is not critical");
 	value = id->value;
-	if (der_expect(&value, DER_OCTET_STRING, &octets) != OK || value.len != 0 || octets.len != 32)
+	if (der_expect(&value, DER_OCTET_STRING, &octets) != OK || value.len != 0 ||
+		octets.len != 32)
 		return refuse(pb, "has an acmeIdentifier that is not an OCTET STRING of 32 bytes");
 	if (memcmp(octets.ptr, digest, 32) != 0)
-		return refuse(pb, "has the acmeIdentifier of another key authorization (other token or account key)");
+		return refuse(pb,
+			"has the acmeIdentifier of another key authorization (other token or "
+			"account key)");
 	return OK;
 }
 
@@ -187,7 +206,8 @@ static int check_self_signed(struct bytes der, const struct parts *parts, struct
 	key = x509 == NULL ? NULL : X509_get0_pubkey(x509);
 	if (key == NULL || end != der.ptr + der.len || X509_verify(x509, key) != 1) {
 		(void)ossl_drain("X509_verify");
-		return refuse(pb, "is not self-signed: its signature does not verify with its own key");
+		return refuse(
+			pb, "is not self-signed: its signature does not verify with its own key");
 	}
 	return OK;
 }
@@ -202,7 +222,8 @@ int alpncert_check(struct bytes der, const char *name, const uint8_t digest[32],
 	if (rc == ERR_LIMIT)
 		return refuse(pb, "has too many extensions");
 	if (rc != OK)
-		return refuse(pb, "is not a well-formed X.509 version 3 certificate with extensions");
+		return refuse(
+			pb, "is not a well-formed X.509 version 3 certificate with extensions");
 	rc = check_subject_alt_name(&parts, name, pb);
 	if (rc == OK)
 		rc = check_acme_identifier(&parts, digest, pb);

@@ -1,5 +1,6 @@
-/* attempt.c — see attempt.h. Hopeless are: refusals by CAA records, redirects and addresses that policy forbids. All else (no
- * answer, wrong answer, records not there yet) may heal while the client's web server or DNS catches up. */
+/* attempt.c — see attempt.h. Hopeless are: refusals by CAA records, redirects and addresses that
+ * policy forbids. All else (no answer, wrong answer, records not there yet) may heal while the
+ * client's web server or DNS catches up. */
 #include "lib/net/attempt.h"
 
 #include "lib/base/clock.h"
@@ -10,7 +11,7 @@ struct attempt {
 	const struct probe_method *method;
 	char *name, *token, *key_authorization, *account_uri;
 	bool wildcard;
-	void *probing;             /* the method's state while it works */
+	void *probing;		   /* the method's state while it works */
 	struct caacheck *checking; /* CAA, afterwards */
 	struct loop_timer deadline;
 	struct attempt_result result;
@@ -87,9 +88,12 @@ static void on_probe(void *arg)
 		finish(a);
 		return;
 	}
-	/* Only now: CAA is to be read at the time of issuance, and a name that is not proved needs no lookups. */
-	struct caacheck_request rq = {
-		.name = a->name, .wildcard = a->wildcard, .account_uri = a->account_uri, .method = a->method->name};
+	/* Only now: CAA is to be read at the time of issuance, and a name that is not proved needs
+	 * no lookups. */
+	struct caacheck_request rq = {.name = a->name,
+		.wildcard = a->wildcard,
+		.account_uri = a->account_uri,
+		.method = a->method->name};
 
 	a->checking = caacheck_start(a->probe.px, &rq, &a->evidence, &a->probe.pb, on_caa, a);
 }
@@ -123,7 +127,8 @@ static void begin_evidence(struct attempt *a)
 	jx_begin_object(&a->evidence, "challenge");
 }
 
-struct attempt *attempt_start(struct perspective *px, const struct attempt_request *rq, attempt_fn done, void *arg)
+struct attempt *attempt_start(
+	struct perspective *px, const struct attempt_request *rq, attempt_fn done, void *arg)
 {
 	struct attempt *a = xcalloc(1, sizeof(*a));
 
@@ -136,9 +141,15 @@ struct attempt *attempt_start(struct perspective *px, const struct attempt_reque
 	a->done = done;
 	a->arg = arg;
 	begin_evidence(a);
-	a->probe = (struct probe){.px = px, .name = a->name, .token = a->token, .key_authorization = a->key_authorization,
-		.evidence = &a->evidence, .done = on_probe, .arg = a};
-	loop_timer_set(px->loop, &a->deadline, px->conf->validation.attempt_secs * 1000, on_deadline, a);
+	a->probe = (struct probe){.px = px,
+		.name = a->name,
+		.token = a->token,
+		.key_authorization = a->key_authorization,
+		.evidence = &a->evidence,
+		.done = on_probe,
+		.arg = a};
+	loop_timer_set(
+		px->loop, &a->deadline, px->conf->validation.attempt_secs * 1000, on_deadline, a);
 	a->probing = a->method->start(&a->probe);
 	return a;
 }

@@ -23,7 +23,8 @@ int caa_property_parse(struct bytes rdata, struct caa_property *ret)
 	if (rdata.len < 2)
 		return ERR_SYNTAX;
 	tag_len = rdata.ptr[1];
-	/* RFC 8659 section 4.1: the tag length must be at least 1; tags are ASCII letters and digits. */
+	/* RFC 8659 section 4.1: the tag length must be at least 1; tags are ASCII letters and
+	 * digits. */
 	if (tag_len == 0 || tag_len > rdata.len - 2)
 		return ERR_SYNTAX;
 	for (size_t i = 0; i < tag_len; i++)
@@ -41,12 +42,14 @@ static void skip_blanks(struct bytes *in)
 		*in = bytes_of(in->ptr + 1, in->len - 1);
 }
 
-/* label and tag of section 4.2: (ALPHA / DIGIT) *( *("-") (ALPHA / DIGIT)). Empty when there is none. */
+/* label and tag of section 4.2: (ALPHA / DIGIT) *( *("-") (ALPHA / DIGIT)). Empty when there is
+ * none. */
 static struct bytes take_label(struct bytes *in)
 {
 	struct bytes label = bytes_of(in->ptr, 0);
 
-	while (label.len < in->len && (is_alnum(in->ptr[label.len]) || (label.len > 0 && in->ptr[label.len] == '-')))
+	while (label.len < in->len &&
+		(is_alnum(in->ptr[label.len]) || (label.len > 0 && in->ptr[label.len] == '-')))
 		label.len++;
 	while (label.len > 0 && label.ptr[label.len - 1] == '-')
 		label.len--;
@@ -127,7 +130,8 @@ static bool lists_method(struct bytes value, const char *method)
 	for (;;) {
 		struct bytes label = bytes_of(value.ptr, 0);
 
-		while (label.len < value.len && (is_alnum(value.ptr[label.len]) || value.ptr[label.len] == '-'))
+		while (label.len < value.len &&
+			(is_alnum(value.ptr[label.len]) || value.ptr[label.len] == '-'))
 			label.len++;
 		if (label.len == 0)
 			return false;
@@ -145,21 +149,25 @@ static bool has_duplicate(const struct parameter *params, size_t count)
 	for (size_t i = 0; i < count; i++)
 		for (size_t j = i + 1; j < count; j++)
 			if (params[i].tag.len == params[j].tag.len &&
-				strncasecmp((const char *)params[i].tag.ptr, (const char *)params[j].tag.ptr,
-					params[i].tag.len) == 0)
+				strncasecmp((const char *)params[i].tag.ptr,
+					(const char *)params[j].tag.ptr, params[i].tag.len) == 0)
 				return true;
 	return false;
 }
 
-/* RFC 8657: each parameter narrows the permission. Parameters unknown to us are other CAs' business. */
-static enum caa_answer check_parameters(const struct parameter *params, size_t count, const struct caa_question *q)
+/* RFC 8657: each parameter narrows the permission. Parameters unknown to us are other CAs'
+ * business. */
+static enum caa_answer check_parameters(
+	const struct parameter *params, size_t count, const struct caa_question *q)
 {
 	if (has_duplicate(params, count))
 		return CAA_DUPLICATE;
 	for (size_t i = 0; i < count; i++) {
-		if (same_nocase(params[i].tag, "accounturi") && !bytes_is(params[i].value, q->account_uri))
+		if (same_nocase(params[i].tag, "accounturi") &&
+			!bytes_is(params[i].value, q->account_uri))
 			return CAA_OTHER_ACCOUNT;
-		if (same_nocase(params[i].tag, "validationmethods") && !lists_method(params[i].value, q->method))
+		if (same_nocase(params[i].tag, "validationmethods") &&
+			!lists_method(params[i].value, q->method))
 			return CAA_OTHER_METHOD;
 	}
 	return CAA_PERMITS;
@@ -179,7 +187,8 @@ enum caa_answer caa_value_answer(struct bytes value, const struct caa_question *
 	struct bytes domain;
 	size_t count = 0;
 
-	/* RFC 8659 section 4.2: issue-value = *WSP [issuer-domain-name *WSP] [";" *WSP [parameters *WSP]] */
+	/* RFC 8659 section 4.2: issue-value = *WSP [issuer-domain-name *WSP] [";" *WSP [parameters
+	 * *WSP]] */
 	skip_blanks(&value);
 	if (take_domain(&value, &domain) != OK)
 		return CAA_MALFORMED;
@@ -225,25 +234,30 @@ static int refuse(const char *owner, struct bytes rdata, const char *what, struc
 	CLEANUP_BUF struct buf text = {0};
 
 	caa_format(rdata, &text);
-	return problem_set(pb, PROBLEM_CAA, "the CAA record at %s %s: %s", owner, what, buf_str(&text));
+	return problem_set(
+		pb, PROBLEM_CAA, "the CAA record at %s %s: %s", owner, what, buf_str(&text));
 }
 
-/* Records no CA may pass over: unreadable ones, and critical ones with a tag that we do not know (RFC 8659 section 4.1). */
-static int check_readable(const char *owner, const struct bytes *rdata, size_t count, struct problem *pb)
+/* Records no CA may pass over: unreadable ones, and critical ones with a tag that we do not know
+ * (RFC 8659 section 4.1). */
+static int check_readable(
+	const char *owner, const struct bytes *rdata, size_t count, struct problem *pb)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct caa_property p;
 
 		if (caa_property_parse(rdata[i], &p) != OK)
 			return refuse(owner, rdata[i], "cannot be read", pb);
-		if (p.critical && !same_nocase(p.tag, "issue") && !same_nocase(p.tag, "issuewild") &&
-			!same_nocase(p.tag, "iodef"))
-			return refuse(owner, rdata[i], "is critical and of a kind this CA does not know", pb);
+		if (p.critical && !same_nocase(p.tag, "issue") &&
+			!same_nocase(p.tag, "issuewild") && !same_nocase(p.tag, "iodef"))
+			return refuse(owner, rdata[i],
+				"is critical and of a kind this CA does not know", pb);
 	}
 	return OK;
 }
 
-/* The best answer among the records of one tag. *ret_best is its index, or count when there is no such record. */
+/* The best answer among the records of one tag. *ret_best is its index, or count when there is no
+ * such record. */
 static enum caa_answer best_answer(const struct bytes *rdata, size_t count, const char *tag,
 	const struct caa_question *q, size_t *ret_best)
 {
@@ -265,8 +279,8 @@ static enum caa_answer best_answer(const struct bytes *rdata, size_t count, cons
 	return best;
 }
 
-int caa_check_set(const char *owner, const struct bytes *rdata, size_t count, const struct caa_question *q,
-	struct problem *pb)
+int caa_check_set(const char *owner, const struct bytes *rdata, size_t count,
+	const struct caa_question *q, struct problem *pb)
 {
 	enum caa_answer answer = CAA_PERMITS;
 	size_t best = count;
@@ -274,7 +288,8 @@ int caa_check_set(const char *owner, const struct bytes *rdata, size_t count, co
 
 	if (rc != OK)
 		return rc;
-	/* RFC 8659 section 4.3: issuewild, where present, takes the place of issue for wildcards; else it means nothing. */
+	/* RFC 8659 section 4.3: issuewild, where present, takes the place of issue for wildcards;
+	 * else it means nothing. */
 	if (q->wildcard)
 		answer = best_answer(rdata, count, "issuewild", q, &best);
 	if (best == count)

@@ -79,7 +79,8 @@ static void on_answer(void *arg, const struct dns_answer *answer)
 	if (answer->status == DNS_FOUND) {
 		judge(c, answer);
 	} else if (answer->status == DNS_FAILED) {
-		problem_set(c->pb, PROBLEM_DNS, "looking up CAA records of %s for %s: %s", c->at, c->rq.name, answer->reason);
+		problem_set(c->pb, PROBLEM_DNS, "looking up CAA records of %s for %s: %s", c->at,
+			c->rq.name, answer->reason);
 		finish(c);
 	} else if (dot != NULL) {
 		c->at = dot + 1;
@@ -89,12 +90,13 @@ static void on_answer(void *arg, const struct dns_answer *answer)
 	}
 }
 
-struct caacheck *caacheck_start(struct perspective *px, const struct caacheck_request *rq, struct jx_out *evidence,
-	struct problem *pb, void (*done)(void *arg), void *arg)
+struct caacheck *caacheck_start(struct perspective *px, const struct caacheck_request *rq,
+	struct jx_out *evidence, struct problem *pb, void (*done)(void *arg), void *arg)
 {
 	struct caacheck *c = xcalloc(1, sizeof(*c));
 
-	*c = (struct caacheck){.px = px, .rq = *rq, .evidence = evidence, .pb = pb, .done = done, .arg = arg};
+	*c = (struct caacheck){
+		.px = px, .rq = *rq, .evidence = evidence, .pb = pb, .done = done, .arg = arg};
 	c->at = rq->name;
 	jx_begin_object(evidence, "caa");
 	jx_put_bool(evidence, "wildcard", rq->wildcard);
@@ -105,7 +107,8 @@ struct caacheck *caacheck_start(struct perspective *px, const struct caacheck_re
 
 void caacheck_expire(struct caacheck *c)
 {
-	problem_set(c->pb, PROBLEM_DNS, "looking up CAA records of %s for %s: no answer in time (timeout)", c->at,
+	problem_set(c->pb, PROBLEM_DNS,
+		"looking up CAA records of %s for %s: no answer in time (timeout)", c->at,
 		c->rq.name);
 	dns_cancel(c->query);
 	release(c);

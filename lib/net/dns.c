@@ -1,6 +1,7 @@
-/* dns.c — see dns.h. c-ares traps met here: ares_send leaves the choice of the id to the caller; a callback may come from
- * inside ares_send; timeouts pass only when ares_process_fd is called; with ARES_FLAG_NOCHECKRESP answers of every rcode come
- * through, so that SERVFAIL is not "retried" on a resolver that may not validate; UDP answers are cut at ednspsz. */
+/* dns.c — see dns.h. c-ares traps met here: ares_send leaves the choice of the id to the caller; a
+ * callback may come from inside ares_send; timeouts pass only when ares_process_fd is called; with
+ * ARES_FLAG_NOCHECKRESP answers of every rcode come through, so that SERVFAIL is not "retried" on a
+ * resolver that may not validate; UDP answers are cut at ednspsz. */
 #include "lib/net/dns.h"
 
 #include <ares.h>
@@ -108,7 +109,8 @@ static int set_resolvers(struct dns *dns, const struct conf_list *resolvers)
 
 	for (size_t i = 0; i < resolvers->count; i++)
 		buf_addf(&csv, "%s%s", i == 0 ? "" : ",", resolvers->items[i]);
-	if (resolvers->count > 0 && ares_set_servers_ports_csv(dns->channel, buf_str(&csv)) != ARES_SUCCESS)
+	if (resolvers->count > 0 &&
+		ares_set_servers_ports_csv(dns->channel, buf_str(&csv)) != ARES_SUCCESS)
 		return ERR_SYNTAX;
 	return OK;
 }
@@ -126,26 +128,28 @@ static int describe_resolvers(struct dns *dns)
 		memcpy(a.b, &s->addr, s->family == AF_INET ? 4 : 16);
 		ipaddr_format(&a, text);
 		buf_addf(&dns->resolvers, a.family == AF_INET ? "%s%s:%d" : "%s[%s]:%d",
-			dns->resolvers.len > 0 ? "," : "", text, s->udp_port == 0 ? 53 : s->udp_port);
+			dns->resolvers.len > 0 ? "," : "", text,
+			s->udp_port == 0 ? 53 : s->udp_port);
 	}
 	ares_free_data(servers);
 	return OK;
 }
 
-int dns_new(struct loop *loop, const struct conf_list *resolvers, bool authenticated_only, struct dns **ret)
+int dns_new(struct loop *loop, const struct conf_list *resolvers, bool authenticated_only,
+	struct dns **ret)
 {
 	CLEANUP(dns_free) struct dns *dns = xcalloc(1, sizeof(*dns));
 	struct ares_options opts = {
-		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP | ARES_FLAG_EDNS |
-			ARES_FLAG_STAYOPEN,
+		.flags = ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_NOCHECKRESP |
+			ARES_FLAG_EDNS | ARES_FLAG_STAYOPEN,
 		.timeout = TRY_TIMEOUT_MS,
 		.tries = TRIES,
 		.ednspsz = DNSMSG_UDP_BYTES,
 		.sock_state_cb = on_socket_state,
 		.sock_state_cb_data = dns,
 	};
-	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ | ARES_OPT_SOCK_STATE_CB |
-		ARES_OPT_NOROTATE;
+	int mask = ARES_OPT_FLAGS | ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_EDNSPSZ |
+		ARES_OPT_SOCK_STATE_CB | ARES_OPT_NOROTATE;
 	int rc;
 
 	dns->loop = loop;
@@ -308,7 +312,8 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *packet
 		on_packet(q, bytes_of(packet, (size_t)len));
 }
 
-struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type, dns_fn fn, void *arg)
+struct dns_query *dns_ask(
+	struct dns *dns, const char *name, enum dns_type type, dns_fn fn, void *arg)
 {
 	struct dns_query *q = xcalloc(1, sizeof(*q));
 	CLEANUP_BUF struct buf packet = {0};

@@ -27,7 +27,8 @@ void dns01_expected(const char *key_authorization, struct buf *out)
 }
 
 /* Whether a record is the expected value; keeps the first other one for the message. */
-static bool find_match(const struct dns_answer *answer, struct bytes want, struct jx_out *evidence, struct buf *first)
+static bool find_match(const struct dns_answer *answer, struct bytes want, struct jx_out *evidence,
+	struct buf *first)
 {
 	bool found = false;
 
@@ -56,8 +57,9 @@ static void judge_records(struct dns01 *d, const struct dns_answer *answer)
 	if (find_match(answer, buf_bytes(&want), d->probe->evidence, &first))
 		return;
 	problem_set(&d->probe->pb, PROBLEM_INCORRECT_RESPONSE,
-		"%s has %zu TXT record%s, none of which is \"%s\"; the first is \"%s\"", buf_str(&d->name), answer->nrecords,
-		answer->nrecords == 1 ? "" : "s", buf_str(&want), buf_str(&first));
+		"%s has %zu TXT record%s, none of which is \"%s\"; the first is \"%s\"",
+		buf_str(&d->name), answer->nrecords, answer->nrecords == 1 ? "" : "s",
+		buf_str(&want), buf_str(&first));
 }
 
 static void on_answer(void *arg, const struct dns_answer *answer)
@@ -73,11 +75,13 @@ static void on_answer(void *arg, const struct dns_answer *answer)
 	case DNS_NODATA:
 	case DNS_NXDOMAIN:
 		problem_set(&probe->pb, PROBLEM_DNS, "no TXT record at %s (%s)", buf_str(&d->name),
-			answer->status == DNS_NXDOMAIN ? "NXDOMAIN: there is no such name" : "NODATA");
+			answer->status == DNS_NXDOMAIN ? "NXDOMAIN: there is no such name"
+						       : "NODATA");
 		break;
 	case DNS_FAILED:
 		jx_put_str(probe->evidence, "fault", answer->reason);
-		problem_set(&probe->pb, PROBLEM_DNS, "looking up TXT records of %s: %s", buf_str(&d->name), answer->reason);
+		problem_set(&probe->pb, PROBLEM_DNS, "looking up TXT records of %s: %s",
+			buf_str(&d->name), answer->reason);
 		break;
 	}
 	buf_done(&d->name);
@@ -100,8 +104,8 @@ static void dns01_expire(void *state)
 {
 	struct dns01 *d = state;
 
-	problem_set(&d->probe->pb, PROBLEM_DNS, "looking up TXT records of %s: no answer in time (timeout)",
-		buf_str(&d->name));
+	problem_set(&d->probe->pb, PROBLEM_DNS,
+		"looking up TXT records of %s: no answer in time (timeout)", buf_str(&d->name));
 	dns_cancel(d->query);
 	buf_done(&d->name);
 	free(d);

@@ -93,7 +93,8 @@ int dnsmsg_query(uint16_t id, const char *name, enum dns_type type, struct buf *
 	buf_add(out, qname.b, qname.len);
 	put16(out, type);
 	put16(out, CLASS_IN);
-	/* The OPT record stays last and without options: c-ares cuts it off when a server knows no EDNS. */
+	/* The OPT record stays last and without options: c-ares cuts it off when a server knows no
+	 * EDNS. */
 	buf_add_byte(out, 0);
 	put16(out, DNS_OPT);
 	put16(out, DNSMSG_UDP_BYTES);
@@ -171,9 +172,10 @@ static int read_record(struct bytes packet, size_t *at, struct record *ret)
 	return OK;
 }
 
-/* One pass over the answer section: the records of wanted, or the end of its alias in *wanted (*ret_aliased). */
-static int collect(struct bytes packet, size_t at, size_t count, enum dns_type type, struct wire_name *wanted,
-	struct dnsmsg *msg, bool *ret_aliased)
+/* One pass over the answer section: the records of wanted, or the end of its alias in *wanted
+ * (*ret_aliased). */
+static int collect(struct bytes packet, size_t at, size_t count, enum dns_type type,
+	struct wire_name *wanted, struct dnsmsg *msg, bool *ret_aliased)
 {
 	struct wire_name alias = {.len = 0};
 	struct record r;
@@ -226,8 +228,10 @@ static int read_opt(const struct record *r, struct dnsmsg *msg)
 	return OK;
 }
 
-/* Authority and additional sections: walked to the packet's end, the OPT record is all that is of use. */
-static int read_rest(struct bytes packet, size_t at, size_t nauthority, size_t nadditional, struct dnsmsg *msg)
+/* Authority and additional sections: walked to the packet's end, the OPT record is all that is of
+ * use. */
+static int read_rest(
+	struct bytes packet, size_t at, size_t nauthority, size_t nadditional, struct dnsmsg *msg)
 {
 	bool seen_opt = false;
 	struct record r;
@@ -271,8 +275,9 @@ int dnsmsg_parse(struct bytes packet, const char *name, enum dns_type type, stru
 	ret->ede_text = bytes_of(NULL, 0);
 	if (wire_of_text(name, &wanted) != OK || read_header(packet, ret) != OK)
 		return ERR_SYNTAX;
-	if (read_name(packet, &at, &question) != OK || !same_name(&question, &wanted) || packet.len - at < 4 ||
-		get16(packet.ptr + at) != type || get16(packet.ptr + at + 2) != CLASS_IN)
+	if (read_name(packet, &at, &question) != OK || !same_name(&question, &wanted) ||
+		packet.len - at < 4 || get16(packet.ptr + at) != type ||
+		get16(packet.ptr + at + 2) != CLASS_IN)
 		return ERR_SYNTAX;
 	at += 4;
 	nanswers = get16(packet.ptr + 6);
@@ -334,7 +339,8 @@ const char *dns_type_name(enum dns_type type)
 
 const char *dns_rcode_name(int rcode)
 {
-	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
+	static const char *const names[] = {
+		"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
 
 	if (rcode >= 0 && (size_t)rcode < ARRAY_LEN(names))
 		return names[rcode];
@@ -344,12 +350,13 @@ const char *dns_rcode_name(int rcode)
 const char *dns_ede_name(int code)
 {
 	/* RFC 8914 section 4 and the IANA registry after it. */
-	static const char *const names[] = {"other", "unsupported DNSKEY algorithm", "unsupported DS digest type",
-		"stale answer", "forged answer", "DNSSEC indeterminate", "DNSSEC bogus", "DNSSEC signature expired",
-		"DNSSEC signature not yet valid", "DNSKEY missing", "DNSSEC signatures missing", "no zone key bit set",
-		"NSEC missing", "cached error", "not ready", "blocked", "censored", "filtered", "prohibited",
-		"stale NXDOMAIN answer", "not authoritative", "not supported", "no reachable authority",
-		"network error", "invalid data"};
+	static const char *const names[] = {"other", "unsupported DNSKEY algorithm",
+		"unsupported DS digest type", "stale answer", "forged answer",
+		"DNSSEC indeterminate", "DNSSEC bogus", "DNSSEC signature expired",
+		"DNSSEC signature not yet valid", "DNSKEY missing", "DNSSEC signatures missing",
+		"no zone key bit set", "NSEC missing", "cached error", "not ready", "blocked",
+		"censored", "filtered", "prohibited", "stale NXDOMAIN answer", "not authoritative",
+		"not supported", "no reachable authority", "network error", "invalid data"};
 
 	if (code >= 0 && (size_t)code < ARRAY_LEN(names))
 		return names[code];

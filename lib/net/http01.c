@@ -1,4 +1,5 @@
-/* http01.c — see http01.h. One struct http01 is one try: a chain of hops, each resolve → connect → ask → read. */
+/* http01.c — see http01.h. One struct http01 is one try: a chain of hops, each resolve → connect →
+ * ask → read. */
 #include "lib/net/http01.h"
 
 #include <stdio.h>
@@ -7,13 +8,13 @@
 #include "lib/net/probe.h"
 #include "lib/net/stream.h"
 #include "lib/net/target.h"
-#include "lib/net/url.h"
+#include "lib/net/weburl.h"
 
 #define READ_BYTES 2048
 
 struct http01 {
 	struct probe *probe;
-	struct url url; /* of this hop */
+	struct weburl url; /* of this hop */
 	struct target target;
 	size_t next_address;
 	struct stream stream;
@@ -53,7 +54,7 @@ static struct probe *release(struct http01 *h)
 
 	close_hop(h);
 	jx_end_array(probe->evidence);
-	url_done(&h->url);
+	weburl_done(&h->url);
 	for (size_t i = 0; i < ARRAY_LEN(h->seen); i++)
 		free(h->seen[i]);
 	free(h);
@@ -99,12 +100,14 @@ static void fail_response(struct http01 *h, const char *what)
 	finish(h);
 }
 
-enum http01_match http01_compare(struct bytes body, const char *token, const char *key_authorization)
+enum http01_match http01_compare(
+	struct bytes body, const char *token, const char *key_authorization)
 {
 	struct bytes want = bytes_str(key_authorization), head = bytes_str(token);
 
 	/* RFC 8555 section 8.3: "SHOULD ignore whitespace characters at the end of the body". */
-	while (body.len > 0 && body.ptr[body.len - 1] != '\0' && strchr(" \t\r\n\v\f", body.ptr[body.len - 1]) != NULL)
+	while (body.len > 0 && body.ptr[body.len - 1] != '\0' &&
+		strchr(" \t\r\n\v\f", body.ptr[body.len - 1]) != NULL)
 		body.len--;
 	if (bytes_equal(body, want))
 		return HTTP01_EQUAL;
@@ -120,13 +123,16 @@ enum http01_match http01_compare(struct bytes body, const char *token, const cha
 static void judge_body(struct http01 *h)
 {
 	static const char *const faults[] = {
-		[HTTP01_OTHER_ACCOUNT] = "has the right token but the thumbprint of another account key",
-		[HTTP01_TOKEN_ONLY] = "is the token alone; the key authorization is token, dot, thumbprint of the account key",
+		[HTTP01_OTHER_ACCOUNT] =
+			"has the right token but the thumbprint of another account key",
+		[HTTP01_TOKEN_ONLY] = "is the token alone; the key authorization is token, dot, "
+				      "thumbprint of the account key",
 		[HTTP01_EMPTY] = "has an empty body",
-		[HTTP01_DIFFERENT] = "is not the key authorization (something else answers at this URL)",
+		[HTTP01_DIFFERENT] =
+			"is not the key authorization (something else answers at this URL)",
 	};
-	enum http01_match match =
-		http01_compare(buf_bytes(&h->msg.body), h->probe->token, h->probe->key_authorization);
+	enum http01_match match = http01_compare(
+		buf_bytes(&h->msg.body), h->probe->token, h->probe->key_authorization);
 
 	if (match == HTTP01_EQUAL)
 		finish(h);
@@ -142,18 +148,19 @@ static void refuse_redirect(struct http01 *h, const char *location, const char *
 	problem_quote(&quoted, bytes_str(location), PROBE_QUOTE_MAX);
 	jx_put_str(h->probe->evidence, "fault", fault);
 	h->probe->hopeless = true;
-	problem_set(&h->probe->pb, PROBLEM_CONNECTION, "%s: redirects to \"%s\", which %s", hop, buf_str(&quoted), fault);
+	problem_set(&h->probe->pb, PROBLEM_CONNECTION, "%s: redirects to \"%s\", which %s", hop,
+		buf_str(&quoted), fault);
 	finish(h);
 }
 
 /* Loops and too long chains. */
-static const char *object_to_chain(const struct http01 *h, const struct url *url)
+static const char *object_to_chain(const struct http01 *h, const struct weburl *url)
 {
 	CLEANUP_BUF struct buf text = {0};
 
 	if (h->redirects == HTTP01_REDIRECTS_MAX)
 		return "would be one redirect too many";
-	url_format(url, &text);
+	weburl_format(url, &text);
 	for (int i = 0; i <= h->redirects; i++)
 		if (strcmp(h->seen[i], buf_str(&text)) == 0)
 			return "was asked before (a redirect loop)";
@@ -164,10 +171,10 @@ static void follow(struct http01 *h)
 {
 	CLEANUP_STR char *location = TAKE(h->msg.location);
 	const char *fault = NULL;
-	struct url next;
+	struct weburl next;
 
 	jx_put_str(h->probe->evidence, "location", location);
-	if (url_resolve(&h->url, bytes_str(location), &fault, &next) != OK) {
+	if (weburl_resolve(&h->url, bytes_str(location), &fault, &next) != OK) {
 		refuse_redirect(h, location, fault);
 		return;
 	}
@@ -176,12 +183,12 @@ static void follow(struct http01 *h)
 	else
 		fault = object_to_chain(h, &next);
 	if (fault != NULL) {
-		url_done(&next);
+		weburl_done(&next);
 		refuse_redirect(h, location, fault);
 		return;
 	}
 	close_hop(h);
-	url_done(&h->url);
+	weburl_done(&h->url);
 	h->url = next;
 	h->redirects++;
 	begin_hop(h);
@@ -193,12 +200,14 @@ static void judge_head(struct http01 *h)
 	char what[64];
 
 	/* CA/B BR 3.2.2.4.19: these redirects and no others. */
-	if ((status == 301 || status == 302 || status == 307 || status == 308) && h->msg.location != NULL) {
+	if ((status == 301 || status == 302 || status == 307 || status == 308) &&
+		h->msg.location != NULL) {
 		follow(h);
 		return;
 	}
 	if (status >= 300 && status <= 399)
-		snprintf(what, sizeof(what), "has status %d, a redirect that is not followed", status);
+		snprintf(what, sizeof(what), "has status %d, a redirect that is not followed",
+			status);
 	else
 		snprintf(what, sizeof(what), "has status %d, not 200", status);
 	fail_response(h, what);
@@ -244,7 +253,8 @@ static void write_request(struct http01 *h)
 {
 	while (h->sent < h->request.len) {
 		size_t n = 0;
-		int rc = stream_write(&h->stream, h->request.ptr + h->sent, h->request.len - h->sent, &n);
+		int rc = stream_write(
+			&h->stream, h->request.ptr + h->sent, h->request.len - h->sent, &n);
 
 		if (rc == ERR_BUSY)
 			return;
@@ -266,7 +276,8 @@ static void on_stream(void *arg, enum stream_event event)
 	if (event != STREAM_FAILED) {
 		write_request(h);
 	} else if (h->stream.phase == STREAM_CONNECTING && h->next_address < h->target.naddresses) {
-		/* Only a failure to connect moves on to IPv4: an answer, even a wrong one, is the host's answer. */
+		/* Only a failure to connect moves on to IPv4: an answer, even a wrong one, is the
+		 * host's answer. */
 		jx_put_str(h->probe->evidence, "fault_ipv6", h->stream.fault);
 		stream_close(&h->stream);
 		connect_next(h);
@@ -282,7 +293,8 @@ static void connect_next(struct http01 *h)
 	char text[IPADDR_TEXT_LEN + 1];
 
 	ipaddr_format(address, text);
-	jx_put_str(h->probe->evidence, address->family == AF_INET6 ? "tried_ipv6" : "tried_ipv4", text);
+	jx_put_str(h->probe->evidence, address->family == AF_INET6 ? "tried_ipv6" : "tried_ipv4",
+		text);
 	stream_connect(&h->stream, px, address, h->url.port, h->url.https ? px->https : NULL,
 		h->url.is_address ? NULL : h->url.host, on_stream, h);
 }
@@ -301,9 +313,10 @@ static void on_target(void *arg)
 static void make_request(struct http01 *h)
 {
 	buf_addf(&h->request, "GET %s HTTP/1.1\r\nHost: ", h->url.target);
-	url_format_host(&h->url, &h->request);
+	weburl_format_host(&h->url, &h->request);
 	buf_addf(&h->request,
-		"\r\nUser-Agent: %s\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: close\r\n\r\n",
+		"\r\nUser-Agent: %s\r\nAccept: */*\r\nAccept-Encoding: identity\r\nConnection: "
+		"close\r\n\r\n",
 		h->probe->px->user_agent);
 }
 
@@ -311,7 +324,7 @@ static void begin_hop(struct http01 *h)
 {
 	CLEANUP_BUF struct buf text = {0};
 
-	url_format(&h->url, &text);
+	weburl_format(&h->url, &text);
 	jx_begin_object(h->probe->evidence, NULL);
 	h->hop_open = true;
 	jx_put_bytes(h->probe->evidence, "url", buf_bytes(&text));
@@ -333,7 +346,8 @@ static void *http01_start(struct probe *probe)
 
 	h->probe = probe;
 	buf_addf(&path, "%s%s", HTTP01_PATH, probe->token);
-	url_init_http(&h->url, probe->name, (uint16_t)probe->px->conf->validation.http01_port, buf_str(&path));
+	weburl_init_http(&h->url, probe->name, (uint16_t)probe->px->conf->validation.http01_port,
+		buf_str(&path));
 	jx_begin_array(probe->evidence, "hops");
 	begin_hop(h);
 	return h;
@@ -346,10 +360,14 @@ static void http01_expire(void *state)
 	const char *what = "looking up the addresses of the host took too long";
 
 	if (h->next_address > 0)
-		what = h->stream.phase == STREAM_OPEN ? "no complete answer in time" : "no connection in time";
-	problem_set(&h->probe->pb, h->next_address > 0 ? PROBLEM_CONNECTION : PROBLEM_DNS, "%s: %s (timeout)", hop, what);
+		what = h->stream.phase == STREAM_OPEN ? "no complete answer in time"
+						      : "no connection in time";
+	problem_set(&h->probe->pb, h->next_address > 0 ? PROBLEM_CONNECTION : PROBLEM_DNS,
+		"%s: %s (timeout)", hop, what);
 	release(h);
 }
 
-const struct probe_method http01_method = {
-	.name = "http-01", .br_method = "3.2.2.4.19", .start = http01_start, .expire = http01_expire};
+const struct probe_method http01_method = {.name = "http-01",
+	.br_method = "3.2.2.4.19",
+	.start = http01_start,
+	.expire = http01_expire};

@@ -61,13 +61,15 @@ static struct bytes trim(struct bytes text)
 	return text;
 }
 
-/* RFC 9112 section 4: HTTP-version SP status-code SP [reason-phrase]; the second SP is often left out. */
+/* RFC 9112 section 4: HTTP-version SP status-code SP [reason-phrase]; the second SP is often left
+ * out. */
 static int read_status_line(struct httpmsg *m, struct bytes line)
 {
 	const uint8_t *p = line.ptr;
 
-	if (line.len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || !is_digit(p[7]) || p[8] != ' ' || !is_digit(p[9]) ||
-		!is_digit(p[10]) || !is_digit(p[11]) || (line.len > 12 && p[12] != ' '))
+	if (line.len < 12 || memcmp(p, "HTTP/1.", 7) != 0 || !is_digit(p[7]) || p[8] != ' ' ||
+		!is_digit(p[9]) || !is_digit(p[10]) || !is_digit(p[11]) ||
+		(line.len > 12 && p[12] != ' '))
 		return refuse(m, ERR_SYNTAX, "does not begin with an HTTP/1 status line");
 	m->status = (p[9] - '0') * 100 + (p[10] - '0') * 10 + (p[11] - '0');
 	if (m->status < 100 || m->status > 599)
@@ -110,11 +112,13 @@ static int read_field(struct httpmsg *m, struct bytes line, struct framing *f)
 	size_t colon = 0;
 	struct bytes name, value;
 
-	/* A leading blank would be obsolete line folding (RFC 9112 section 5.2): refused here as "no token". */
+	/* A leading blank would be obsolete line folding (RFC 9112 section 5.2): refused here as
+	 * "no token". */
 	while (colon < line.len && is_token_char(line.ptr[colon]))
 		colon++;
 	if (colon == 0 || colon == line.len || line.ptr[colon] != ':' ||
-		memchr(line.ptr, '\0', line.len) != NULL || memchr(line.ptr, '\r', line.len) != NULL)
+		memchr(line.ptr, '\0', line.len) != NULL ||
+		memchr(line.ptr, '\r', line.len) != NULL)
 		return refuse(m, ERR_SYNTAX, "has a malformed header field");
 	name = bytes_of(line.ptr, colon);
 	value = trim(bytes_of(line.ptr + colon + 1, line.len - colon - 1));
@@ -140,7 +144,8 @@ static int choose_body(struct httpmsg *m, const struct framing *f)
 		m->state = HTTPMSG_COMPLETE;
 	} else if (f->chunked) {
 		if (f->counted)
-			return refuse(m, ERR_SYNTAX, "has both Transfer-Encoding and Content-Length");
+			return refuse(
+				m, ERR_SYNTAX, "has both Transfer-Encoding and Content-Length");
 		m->state = HTTPMSG_BODY_CHUNKED;
 		m->chunk_part = CHUNK_SIZE;
 	} else if (f->counted) {
@@ -167,7 +172,8 @@ static int read_head(struct httpmsg *m, struct bytes head)
 			rc = read_field(m, line, &f);
 	}
 	if (rc == OK && m->status < 200) {
-		/* RFC 9110 section 15.2: interim; the real response follows. 101 cannot, we asked for no upgrade. */
+		/* RFC 9110 section 15.2: interim; the real response follows. 101 cannot, we asked
+		 * for no upgrade. */
 		if (m->status == 101)
 			return refuse(m, ERR_SYNTAX, "switches protocols without being asked");
 		if (++m->ninterim > INTERIM_MAX)
@@ -238,7 +244,8 @@ static int feed_chunk_line(struct httpmsg *m, uint8_t c)
 		if (++m->chunk_digits > CHUNK_LINE_MAX_DIGITS)
 			return refuse(m, ERR_SYNTAX, "has a malformed chunk");
 		m->left = m->left * 16 + (size_t)hex_value(c);
-	} else if (m->chunk_digits == 0 || (m->chunk_part == CHUNK_SIZE && c != ';' && c != ' ' && c != '\t')) {
+	} else if (m->chunk_digits == 0 ||
+		(m->chunk_part == CHUNK_SIZE && c != ';' && c != ' ' && c != '\t')) {
 		return refuse(m, ERR_SYNTAX, "has a malformed chunk");
 	} else {
 		m->chunk_part = CHUNK_EXTENSION;

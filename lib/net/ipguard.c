@@ -1,4 +1,5 @@
-/* ipguard.c — see ipguard.h. The table is read from text once, so that it can be compared with the registries by eye. */
+/* ipguard.c — see ipguard.h. The table is read from text once, so that it can be compared with the
+ * registries by eye. */
 #include "lib/net/ipguard.h"
 
 #include <assert.h>
@@ -87,11 +88,11 @@ int ipguard_new(const struct conf_list *allow, char **ret_error, struct ipguard 
 		struct block *b = &guard->allowed[i];
 
 		if (ipaddr_parse_prefix(bytes_str(allow->items[i]), &b->prefix, &b->bits) != OK)
-			return refuse_entry(allow->items[i], "is not an address or a prefix such as 10.1.0.0/16",
-				ret_error);
+			return refuse_entry(allow->items[i],
+				"is not an address or a prefix such as 10.1.0.0/16", ret_error);
 		if (b->bits == 0)
-			return refuse_entry(allow->items[i], "would switch the guard off: name the ranges in use",
-				ret_error);
+			return refuse_entry(allow->items[i],
+				"would switch the guard off: name the ranges in use", ret_error);
 		guard->nallowed++;
 	}
 	*ret = TAKE(guard);

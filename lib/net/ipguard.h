@@ -1,9 +1,10 @@
-/* ipguard.h — which addresses the validator may connect to: globally reachable unicast only, so that nobody can use a
- * challenge or a redirect to reach this network (RFC 8555 section 10.4).
+/* ipguard.h — which addresses the validator may connect to: globally reachable unicast only, so
+ * that nobody can use a challenge or a redirect to reach this network (RFC 8555 section 10.4).
  *
- * Refused: every block of the IANA special-purpose address registries (also those marked globally reachable, as the CA/B
- * Baseline Requirements define reserved addresses), multicast, and IPv6 outside 2000::/3. validation.allow_addresses opens
- * exactly the blocks it lists: 127.0.0.0/8 does not open ::ffff:127.0.0.1. */
+ * Refused: every block of the IANA special-purpose address registries (also those marked globally
+ * reachable, as the CA/B Baseline Requirements define reserved addresses), multicast, and IPv6
+ * outside 2000::/3. validation.allow_addresses opens exactly the blocks it lists: 127.0.0.0/8 does
+ * not open ::ffff:127.0.0.1. */
 #pragma once
 
 #include "lib/base/buf.h"

@@ -1,5 +1,5 @@
-/* loop.c — see loop.h. The heap is an array of timer pointers ordered by due time; each timer knows its slot, so that
- * clearing one is O(log n) without a search. */
+/* loop.c — see loop.h. The heap is an array of timer pointers ordered by due time; each timer knows
+ * its slot, so that clearing one is O(log n) without a search. */
 #include "lib/net/loop.h"
 
 #include <assert.h>
@@ -130,7 +130,8 @@ static void heap_down(struct loop *loop, size_t i, struct loop_timer *timer)
 
 		if (child >= loop->ntimers)
 			break;
-		if (child + 1 < loop->ntimers && loop->heap[child + 1]->due_us < loop->heap[child]->due_us)
+		if (child + 1 < loop->ntimers &&
+			loop->heap[child + 1]->due_us < loop->heap[child]->due_us)
 			child++;
 		if (loop->heap[child]->due_us >= timer->due_us)
 			break;
@@ -140,7 +141,8 @@ static void heap_down(struct loop *loop, size_t i, struct loop_timer *timer)
 	heap_place(loop, i, timer);
 }
 
-void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, void (*fn)(void *arg), void *arg)
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms,
+	void (*fn)(void *arg), void *arg)
 {
 	loop_timer_clear(loop, timer);
 	timer->due_us = clock_mono_us() + delay_ms * 1000;
@@ -221,7 +223,8 @@ static void fire_timers(struct loop *loop)
 
 int loop_once(struct loop *loop, int max_wait_ms)
 {
-	int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_ROUND, wait_ms(loop, max_wait_ms));
+	int n = epoll_wait(
+		loop->epoll_fd, loop->events, EVENTS_PER_ROUND, wait_ms(loop, max_wait_ms));
 
 	if (n < 0 && errno != EINTR)
 		return ERR_INTERNAL;

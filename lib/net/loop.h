@@ -1,8 +1,9 @@
-/* loop.h — one thread's event loop: readiness by epoll, timers in a heap, and a wake-up from other threads.
+/* loop.h — one thread's event loop: readiness by epoll, timers in a heap, and a wake-up from other
+ * threads.
  *
- * Watchers and timers are embedded in their owners and valid when zeroed. A callback may set, clear or free any of
- * them, its own included: events of this round that belong to a cleared watcher are dropped. Everything but
- * loop_wake and loop_stop belongs to the loop's thread. */
+ * Watchers and timers are embedded in their owners and valid when zeroed. A callback may set, clear
+ * or free any of them, its own included: events of this round that belong to a cleared watcher are
+ * dropped. Everything but loop_wake and loop_stop belongs to the loop's thread. */
 #pragma once
 
 #include "lib/base/bytes.h"
@@ -37,8 +38,10 @@ void loop_io_change(struct loop_io *io, uint32_t events);
 /* To be called before fd is closed. Nothing happens when it is not watched. */
 void loop_io_clear(struct loop_io *io);
 
-/* Calls fn once, delay_ms from now; 0 = soon, never from within this call. Setting a timer again moves it. */
-void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms, void (*fn)(void *arg), void *arg);
+/* Calls fn once, delay_ms from now; 0 = soon, never from within this call. Setting a timer again
+ * moves it. */
+void loop_timer_set(struct loop *loop, struct loop_timer *timer, int64_t delay_ms,
+	void (*fn)(void *arg), void *arg);
 void loop_timer_clear(struct loop *loop, struct loop_timer *timer);
 
 /* fn is called in the loop's thread after each loop_wake (several may become one). */

@@ -6,7 +6,8 @@
 /* RFC 8737 section 6.2: "acme-tls/1". */
 static const uint8_t acme_tls_1[] = {10, 'a', 'c', 'm', 'e', '-', 't', 'l', 's', '/', '1'};
 
-/* Peers prove themselves by what they answer; certificates are looked at, where at all, by tlsalpn01. */
+/* Peers prove themselves by what they answer; certificates are looked at, where at all, by
+ * tlsalpn01. */
 static SSL_CTX *new_context(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
@@ -14,8 +15,9 @@ static SSL_CTX *new_context(void)
 	if (ctx == NULL)
 		return NULL;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
-		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	SSL_CTX_set_mode(ctx,
+		SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
+			SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
 	/* RFC 8737 section 3 wants TLS 1.2 or later, and so do we of https. */
 	if (SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1) {
@@ -31,9 +33,11 @@ static int make_contexts(struct perspective *px)
 	px->alpn = new_context();
 	if (px->https == NULL || px->alpn == NULL)
 		return ossl_drain("SSL_CTX_new");
-	/* Keys of any strength: the encryption of a redirect target proves nothing and is not relied on. */
+	/* Keys of any strength: the encryption of a redirect target proves nothing and is not
+	 * relied on. */
 	SSL_CTX_set_security_level(px->https, 0);
-	/* Many servers close without close_notify; the length of the body is checked by other means. */
+	/* Many servers close without close_notify; the length of the body is checked by other
+	 * means. */
 	SSL_CTX_set_options(px->https, SSL_OP_IGNORE_UNEXPECTED_EOF);
 	if (SSL_CTX_set_alpn_protos(px->alpn, acme_tls_1, sizeof(acme_tls_1)) != 0)
 		return ossl_drain("SSL_CTX_set_alpn_protos");
@@ -44,11 +48,13 @@ static char *describe_us(const struct conf *conf)
 {
 	CLEANUP_BUF struct buf text = {0};
 
-	buf_addf(&text, "assay/%s (ACME domain validation; +%s)", PACKAGE_VERSION, conf->server.base_url);
+	buf_addf(&text, "assay/%s (ACME domain validation; +%s)", PACKAGE_VERSION,
+		conf->server.base_url);
 	return buf_take_str(&text);
 }
 
-int perspective_new(struct loop *loop, const struct conf *conf, char **ret_error, struct perspective **ret)
+int perspective_new(
+	struct loop *loop, const struct conf *conf, char **ret_error, struct perspective **ret)
 {
 	CLEANUP(perspective_free) struct perspective *px = xcalloc(1, sizeof(*px));
 	int rc;
@@ -62,7 +68,8 @@ int perspective_new(struct loop *loop, const struct conf *conf, char **ret_error
 		return rc;
 	rc = dns_new(loop, &conf->validation.resolvers, conf->validation.dnssec_require, &px->dns);
 	if (rc != OK) {
-		*ret_error = xstrdup("resolvers: each must be an IP address with a port, such as 127.0.0.1:53");
+		*ret_error = xstrdup(
+			"resolvers: each must be an IP address with a port, such as 127.0.0.1:53");
 		return rc;
 	}
 	rc = make_contexts(px);

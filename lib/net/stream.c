@@ -43,7 +43,8 @@ static void on_timeout(void *arg)
 
 	s->timed_out = true;
 	if (s->phase == STREAM_CONNECTING)
-		snprintf(s->fault, sizeof(s->fault), "no answer to the connection attempt (timeout)");
+		snprintf(s->fault, sizeof(s->fault),
+			"no answer to the connection attempt (timeout)");
 	else if (s->phase == STREAM_HANDSHAKE)
 		snprintf(s->fault, sizeof(s->fault), "the TLS handshake took too long (timeout)");
 	else
@@ -57,7 +58,8 @@ static void describe_tls(struct stream *s)
 	unsigned long code = ERR_peek_error();
 	const char *reason = code == 0 ? NULL : ERR_reason_error_string(code);
 
-	snprintf(s->fault, sizeof(s->fault), "TLS: %s", reason != NULL ? reason : "connection closed by the peer");
+	snprintf(s->fault, sizeof(s->fault), "TLS: %s",
+		reason != NULL ? reason : "connection closed by the peer");
 	(void)ossl_drain("TLS client");
 }
 
@@ -77,7 +79,8 @@ static int tls_wants(struct stream *s, int rc)
 		if (ERR_peek_error() == 0 && saved != 0) {
 			char text[64];
 
-			snprintf(s->fault, sizeof(s->fault), "%s", strerror_r(saved, text, sizeof(text)));
+			snprintf(s->fault, sizeof(s->fault), "%s",
+				strerror_r(saved, text, sizeof(text)));
 			return ERR_NET;
 		}
 		break;
@@ -161,16 +164,21 @@ static void on_io(void *arg, uint32_t events)
 	}
 }
 
-void stream_connect(struct stream *s, struct perspective *px, const struct ipaddr *address, uint16_t port, SSL_CTX *ctx,
-	const char *server_name, stream_fn fn, void *arg)
+void stream_connect(struct stream *s, struct perspective *px, const struct ipaddr *address,
+	uint16_t port, SSL_CTX *ctx, const char *server_name, stream_fn fn, void *arg)
 {
 	struct sockaddr_storage sa;
 	socklen_t sa_len = ipaddr_to_sockaddr(address, port, &sa);
 	char text[64];
 
 	assert(s->phase == STREAM_CLOSED);
-	*s = (struct stream){.px = px, .fd = -1, .phase = STREAM_CONNECTING, .ctx = ctx, .server_name = server_name,
-		.fn = fn, .arg = arg};
+	*s = (struct stream){.px = px,
+		.fd = -1,
+		.phase = STREAM_CONNECTING,
+		.ctx = ctx,
+		.server_name = server_name,
+		.fn = fn,
+		.arg = arg};
 	if (ipguard_objection(px->guard, address) != NULL) {
 		fail_later(s, "this CA does not contact such addresses");
 		return;

@@ -65,14 +65,16 @@ static void on_a(void *arg, const struct dns_answer *answer)
 	on_answer(arg, V4, answer);
 }
 
-void target_resolve(struct target *t, struct perspective *px, const char *host, void (*fn)(void *arg), void *arg)
+void target_resolve(struct target *t, struct perspective *px, const char *host,
+	void (*fn)(void *arg), void *arg)
 {
 	*t = (struct target){.px = px, .host = host, .fn = fn, .arg = arg};
 	t->queries[V6] = dns_ask(px->dns, host, DNS_AAAA, on_aaaa, t);
 	t->queries[V4] = dns_ask(px->dns, host, DNS_A, on_a, t);
 }
 
-void target_take(struct target *t, struct perspective *px, const char *host, const struct ipaddr *address)
+void target_take(
+	struct target *t, struct perspective *px, const char *host, const struct ipaddr *address)
 {
 	*t = (struct target){.px = px, .host = host};
 	for (int i = V6; i <= V4; i++)
@@ -103,11 +105,13 @@ int target_check(const struct target *t, struct problem *pb, bool *ret_hopeless)
 		ipaddr_format(&f->refused, text);
 		*ret_hopeless = true;
 		return problem_set(pb, PROBLEM_CONNECTION,
-			"%s has the address %s, which is %s: this CA does not contact such addresses", t->host, text,
-			f->objection);
+			"%s has the address %s, which is %s: this CA does not contact such "
+			"addresses",
+			t->host, text, f->objection);
 	}
 	return problem_set(pb, PROBLEM_DNS, "%s has no A or AAAA records (%s)", t->host,
-		t->families[V4].status == DNS_NXDOMAIN ? "NXDOMAIN: there is no such name" : "NODATA");
+		t->families[V4].status == DNS_NXDOMAIN ? "NXDOMAIN: there is no such name"
+						       : "NODATA");
 }
 
 void target_put_evidence(const struct target *t, struct jx_out *out)

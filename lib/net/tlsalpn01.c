@@ -1,5 +1,6 @@
-/* tlsalpn01.c — tls-alpn-01 (RFC 8737): a TLS handshake with SNI NAME and ALPN "acme-tls/1" only, and a certificate as alpncert.h
- * demands. No application data is exchanged. The method is tlsalpn01_method in probe.h. */
+/* tlsalpn01.c — tls-alpn-01 (RFC 8737): a TLS handshake with SNI NAME and ALPN "acme-tls/1" only,
+ * and a certificate as alpncert.h demands. No application data is exchanged. The method is
+ * tlsalpn01_method in probe.h. */
 #include <openssl/x509.h>
 
 #include "lib/net/alpncert.h"
@@ -40,7 +41,8 @@ static char *describe_peer(const struct tlsalpn01 *t)
 	buf_addf(&text, "TLS connection to %s", t->probe->name);
 	if (t->next_address > 0) {
 		ipaddr_format(&t->target.addresses[t->next_address - 1], address);
-		buf_addf(&text, " (address %s, port %d)", address, t->probe->px->conf->validation.tlsalpn01_port);
+		buf_addf(&text, " (address %s, port %d)", address,
+			t->probe->px->conf->validation.tlsalpn01_port);
 	}
 	return buf_take_str(&text);
 }
@@ -53,7 +55,8 @@ static int check_certificate(struct tlsalpn01 *t, struct problem *pb)
 
 	if (len <= 0) {
 		(void)ossl_drain("i2d_X509");
-		return problem_set(pb, PROBLEM_INCORRECT_RESPONSE, "the server sent no readable certificate");
+		return problem_set(
+			pb, PROBLEM_INCORRECT_RESPONSE, "the server sent no readable certificate");
 	}
 	ossl_sha256_of(bytes_str(t->probe->key_authorization), digest);
 	rc = alpncert_check(bytes_of(der, (size_t)len), t->probe->name, digest, pb);
@@ -73,7 +76,8 @@ static void judge(struct tlsalpn01 *t)
 	jx_put_str(probe->evidence, "tls", SSL_get_version(t->stream.ssl));
 	SSL_get0_alpn_selected(t->stream.ssl, &protocol, &len);
 	if (!bytes_is(bytes_of(protocol, len), "acme-tls/1")) {
-		problem_set(&probe->pb, PROBLEM_TLS, "%s: the server does not know the protocol acme-tls/1", peer);
+		problem_set(&probe->pb, PROBLEM_TLS,
+			"%s: the server does not know the protocol acme-tls/1", peer);
 	} else if (check_certificate(t, &why) != OK) {
 		jx_put_str(probe->evidence, "fault", why.detail);
 		problem_set(&probe->pb, why.type, "%s: %s", peer, why.detail);
@@ -110,9 +114,10 @@ static void connect_next(struct tlsalpn01 *t)
 	char text[IPADDR_TEXT_LEN + 1];
 
 	ipaddr_format(address, text);
-	jx_put_str(t->probe->evidence, address->family == AF_INET6 ? "tried_ipv6" : "tried_ipv4", text);
-	stream_connect(&t->stream, px, address, (uint16_t)px->conf->validation.tlsalpn01_port, px->alpn, t->probe->name,
-		on_stream, t);
+	jx_put_str(t->probe->evidence, address->family == AF_INET6 ? "tried_ipv6" : "tried_ipv4",
+		text);
+	stream_connect(&t->stream, px, address, (uint16_t)px->conf->validation.tlsalpn01_port,
+		px->alpn, t->probe->name, on_stream, t);
 }
 
 static void on_target(void *arg)
@@ -146,5 +151,7 @@ static void tlsalpn01_expire(void *state)
 	release(t);
 }
 
-const struct probe_method tlsalpn01_method = {
-	.name = "tls-alpn-01", .br_method = "3.2.2.4.20", .start = tlsalpn01_start, .expire = tlsalpn01_expire};
+const struct probe_method tlsalpn01_method = {.name = "tls-alpn-01",
+	.br_method = "3.2.2.4.20",
+	.start = tlsalpn01_start,
+	.expire = tlsalpn01_expire};

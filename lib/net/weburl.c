@@ -1,5 +1,5 @@
-/* url.c — see url.h. */
-#include "lib/net/url.h"
+/* weburl.c — see weburl.h. */
+#include "lib/net/weburl.h"
 
 #include <strings.h>
 
@@ -44,7 +44,8 @@ static bool is_host_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* A DNS name whose last label is no number: others are spellings of IPv4 addresses to some parsers. */
+/* A DNS name whose last label is no number: others are spellings of IPv4 addresses to some parsers.
+ */
 static bool is_name(const char *host)
 {
 	const char *last = strrchr(host, '.');
@@ -63,7 +64,7 @@ static bool is_name(const char *host)
 	return label > 0 && !(*last >= '0' && *last <= '9');
 }
 
-static int parse_host(struct bytes text, const char **ret_fault, struct url *url)
+static int parse_host(struct bytes text, const char **ret_fault, struct weburl *url)
 {
 	*ret_fault = "has no usable host name or IP address";
 	if (text.len > 1 && text.ptr[0] == '[') {
@@ -92,13 +93,14 @@ static int parse_host(struct bytes text, const char **ret_fault, struct url *url
 	size_t len = strlen(url->host), tail = strlen(".well-known");
 
 	if (len >= tail && strcmp(url->host + len - tail, ".well-known") == 0) {
-		*ret_fault = "has a host that ends in .well-known: a slash is missing behind the host";
+		*ret_fault =
+			"has a host that ends in .well-known: a slash is missing behind the host";
 		return ERR_SYNTAX;
 	}
 	return OK;
 }
 
-static int parse_port(struct bytes text, const char **ret_fault, struct url *url)
+static int parse_port(struct bytes text, const char **ret_fault, struct weburl *url)
 {
 	unsigned port = 0;
 
@@ -116,7 +118,7 @@ static int parse_port(struct bytes text, const char **ret_fault, struct url *url
 	return OK;
 }
 
-static int parse_authority(struct bytes text, const char **ret_fault, struct url *url)
+static int parse_authority(struct bytes text, const char **ret_fault, struct weburl *url)
 {
 	struct bytes host = text;
 	size_t colon;
@@ -163,8 +165,10 @@ static void append_without_dots(struct buf *out, struct bytes path)
 		buf_add_byte(out, '/');
 }
 
-/* text: path and query behind the authority, or a relative reference; base_target NULL: absolute. */
-static int set_target(struct bytes text, const char *base_target, const char **ret_fault, struct url *url)
+/* text: path and query behind the authority, or a relative reference; base_target NULL: absolute.
+ */
+static int set_target(
+	struct bytes text, const char *base_target, const char **ret_fault, struct weburl *url)
 {
 	CLEANUP_BUF struct buf path = {0}, target = {0};
 	size_t path_len = find_any(text, "?");
@@ -190,7 +194,7 @@ static int set_target(struct bytes text, const char *base_target, const char **r
 	append_without_dots(&target, bytes_of(path.ptr, dots_end));
 	buf_add(&target, path.ptr + dots_end, path.len - dots_end);
 	buf_add(&target, text.ptr + path_len, text.len - path_len);
-	if (target.len > URL_TARGET_MAX_LEN) {
+	if (target.len > WEBURL_TARGET_MAX_LEN) {
 		*ret_fault = "is too long";
 		return ERR_SYNTAX;
 	}
@@ -198,7 +202,8 @@ static int set_target(struct bytes text, const char *base_target, const char **r
 	return OK;
 }
 
-static int resolve(const struct url *base, struct bytes ref, const char **ret_fault, struct url *url)
+static int resolve(
+	const struct weburl *base, struct bytes ref, const char **ret_fault, struct weburl *url)
 {
 	size_t colon, end;
 
@@ -232,31 +237,32 @@ static int resolve(const struct url *base, struct bytes ref, const char **ret_fa
 	return set_target(skip(ref, end), NULL, ret_fault, url);
 }
 
-int url_resolve(const struct url *base, struct bytes reference, const char **ret_fault, struct url *ret)
+int weburl_resolve(const struct weburl *base, struct bytes reference, const char **ret_fault,
+	struct weburl *ret)
 {
-	struct url url = {0};
+	struct weburl url = {0};
 
 	if (resolve(base, reference, ret_fault, &url) != OK) {
-		url_done(&url);
+		weburl_done(&url);
 		return ERR_SYNTAX;
 	}
 	*ret = url;
 	return OK;
 }
 
-void url_init_http(struct url *url, const char *name, uint16_t port, const char *target)
+void weburl_init_http(struct weburl *url, const char *name, uint16_t port, const char *target)
 {
-	*url = (struct url){.port = port, .host = xstrdup(name), .target = xstrdup(target)};
+	*url = (struct weburl){.port = port, .host = xstrdup(name), .target = xstrdup(target)};
 }
 
-void url_done(struct url *url)
+void weburl_done(struct weburl *url)
 {
 	free(url->host);
 	free(url->target);
-	*url = (struct url){0};
+	*url = (struct weburl){0};
 }
 
-void url_format_host(const struct url *url, struct buf *out)
+void weburl_format_host(const struct weburl *url, struct buf *out)
 {
 	bool brackets = url->is_address && url->address.family == AF_INET6;
 
@@ -265,9 +271,9 @@ void url_format_host(const struct url *url, struct buf *out)
 		buf_addf(out, ":%u", url->port);
 }
 
-void url_format(const struct url *url, struct buf *out)
+void weburl_format(const struct weburl *url, struct buf *out)
 {
 	buf_add_str(out, url->https ? "https://" : "http://");
-	url_format_host(url, out);
+	weburl_format_host(url, out);
 	buf_add_str(out, url->target);
 }
