@@ -192,7 +192,7 @@ static void make_reader(struct rds *rds)
 	rds->limited.createInteger = limited_integer;
 	rds->limited.createNil = limited_nil;
 	rds->reader->fn = &rds->limited;
-	redisReaderSetPrivdata(rds->reader, rds);
+	rds->reader->privdata = rds;
 	rds->objects = 0;
 	rds->kept = 0;
 }

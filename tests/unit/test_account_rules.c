@@ -57,7 +57,7 @@ static void bad_contacts_are_invalid(void **state)
 		"mailto:a@example..org", "mailto:a@.example.org", "mailto:a@example.org.", "mailto:a@-example.org",
 		"mailto:a@example-.org", "mailto:a@exa_mple.org", "mailto:a@[192.0.2.1]", "mailto:<a@example.org>",
 		"mailto:a(b)@example.org", "mailto:\\\"a\\\"@example.org", "mailto:\xc3\xa4@example.org",
-		"mailto:a@b\xc3\xbc" "cher.example", "mailto:a@example.org\\n", "mailto:a@example.org\\r\\nBcc: x",
+		"mailto:a@b\303\274cher.example", "mailto:a@example.org\\n", "mailto:a@example.org\\r\\nBcc: x",
 		"mailto:a\\u0000@example.org", "mailto://a@example.org", "mailto:a#b@example.org",
 		"mailto:a%0d%0aBcc@example.org",
 	};

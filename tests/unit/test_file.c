@@ -81,9 +81,9 @@ static void a_secret_that_others_may_touch_is_refused(void **state)
 
 static void assert_password(struct bytes content, const char *want)
 {
-	CLEANUP_STR char *path = scratch_write("assay-order", content, 0400);
 	CLEANUP_STR char *password = NULL;
 
+	free(scratch_write("assay-order", content, 0400));
 	assert_int_equal(conf_secret_load(scratch_folder(), "assay-order", &password), OK);
 	assert_string_equal(password, want);
 }
@@ -98,9 +98,9 @@ static void a_password_is_the_first_line(void **state)
 
 static void assert_no_password(struct bytes content, mode_t mode)
 {
-	CLEANUP_STR char *path = scratch_write("assay-order", content, mode);
 	char *password = NULL;
 
+	free(scratch_write("assay-order", content, mode));
 	assert_int_equal(conf_secret_load(scratch_folder(), "assay-order", &password), ERR_INTERNAL);
 	assert_null(password);
 }

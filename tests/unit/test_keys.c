@@ -244,7 +244,7 @@ static void refuses_issuers_out_of_their_time(void **state)
 static void refuses_chains_that_do_not_hold(void **state)
 {
 	struct test_ca a, b;
-	CLEANUP_BUF struct buf pem = {0}, leaf = {0};
+	CLEANUP_BUF struct buf pem = {0};
 
 	test_ca_make(&a, folder, "a", "p256", clock_wall_us());
 	test_ca_make(&b, folder, "b", "p256", clock_wall_us());
