@@ -237,7 +237,7 @@ static int take_batch(struct db *db, struct db_call *const calls[], size_t count
 	for (size_t i = 0; i < count; i++) {
 		if (take_answer(db, calls[i], flushed) != OK) {
 			/* An error before the commit, or a Sync that never left: certainly nothing was committed. */
-			err = first != OK || !*flushed ? ERR_DB : ERR_DB_UNCERTAIN;
+			err = first != OK || calls[i]->err != OK || !*flushed ? ERR_DB : ERR_DB_UNCERTAIN;
 			drop_results(calls, count, err);
 			return err;
 		}
@@ -296,8 +296,10 @@ int db_run(struct db *db, struct db_call *const calls[], size_t count)
 	bool aborted = false;
 	int err;
 
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		assert(calls[i]->result == NULL);
+		calls[i]->err = OK;
+	}
 	if (count == 0)
 		return OK;
 	if (db->conn == NULL || db->broken) {

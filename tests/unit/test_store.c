@@ -1,4 +1,4 @@
-/* test_store.c — every call of lib/store against a real PostgreSQL (tests/sql/store.sh starts one and sets PGHOST …). */
+/* test_store.c — every call of lib/store, both ways, against a real PostgreSQL (tests/sql/server.sh starts it). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,47 +8,656 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/rnd.h"
-#include "lib/store/issuance.h"
-#include "lib/store/order.h"
-#include "lib/store/sweep.h"
-#include "lib/store/validation.h"
+#include "tests/unit/store_fixture.h"
 
-static const struct db_stmt *const account_table[] = {&account_key_stmt, &account_new_stmt, &account_get_stmt,
-	&account_update_stmt, &account_deactivate_stmt, &account_rekey_stmt, &account_orders_stmt, &heartbeat_stmt, NULL};
-static const struct db_stmt *const order_table[] = {&account_key_stmt, &order_new_stmt, &order_get_stmt, &order_finalize_stmt,
-	&order_certificate_stmt, &revoke_stmt, &authz_get_stmt, &authz_deactivate_stmt, &challenge_respond_stmt, &heartbeat_stmt,
-	NULL};
-static const struct db_stmt *const validator_table[] = {&validation_claim_stmt, &validation_finish_stmt, &caa_claim_stmt,
-	&caa_finish_stmt, &heartbeat_stmt, NULL};
-static const struct db_stmt *const signer_table[] = {&issuance_claim_stmt, &issuance_reserve_stmt, &issuance_issue_stmt,
-	&issuance_refuse_stmt, &issuance_defer_caa_stmt, &issuer_register_stmt, &heartbeat_stmt, NULL};
-static const struct db_stmt *const keeper_table[] = {&sweep_due_stmt, &sweep_dead_stmt, &partitions_stmt, &audit_seal_stmt,
-	&heartbeat_stmt, NULL};
+static struct roles r;
 
-static struct db *open_as(const char *role, const struct db_stmt *const table[])
+static int setup(void **state)
 {
-	struct db *db = NULL;
-
-	assert_int_equal(db_open("", role, NULL, table, &db), OK);
-	return db;
+	roles_open(&r);
+	return 0;
 }
 
-static void every_role_prepares_its_statements(void **state)
+static int teardown(void **state)
 {
-	db_close(open_as("assay-account", account_table));
-	db_close(open_as("assay-order", order_table));
-	db_close(open_as("assay-validator", validator_table));
-	db_close(open_as("assay-signer", signer_table));
-	db_close(open_as("assay-keeper", keeper_table));
+	roles_close(&r);
+	return 0;
 }
 
-int main(void)
+static void must(struct db *db, struct db_call *call)
+{
+	if (db_run_one(db, call) != OK)
+		fail_msg("%s: %s", call->stmt->name, db_error(db));
+}
+
+static enum order_status status_of(const struct client *c, const struct ident *id)
+{
+	enum order_status status = ORDER_INVALID;
+
+	assert_int_equal(order_look(&r, c, id, &status), STORE_OK);
+	return status;
+}
+
+static void assert_sql(const char *expected, char *got)
+{
+	assert_string_equal(got, expected);
+	free(got);
+}
+
+/* ---- accounts ---- */
+
+static void newaccount_finds_the_account_of_a_known_key(void **state)
+{
+	struct bytes contact = bytes_str("mailto:a@example.org");
+	struct account_new in = {.id = ident_new(), .jwk = bytes_str("{\"kty\":\"EC\"}"), .contacts = &contact, .ncontacts = 1,
+		.terms_agreed = true, .only_existing = true};
+	struct db_call call = {0};
+	struct account a = {0};
+	struct ident first = in.id;
+	bool created = false;
+
+	rnd_bytes(in.thumbprint, sizeof(in.thumbprint));
+	account_new_call(&call, &in);
+	must(r.account, &call);
+	assert_int_equal(account_new_result(&call, &a, &created), STORE_ACCOUNT_UNKNOWN);
+	in.only_existing = false;
+	account_new_call(&call, &in);
+	must(r.account, &call);
+	assert_int_equal(account_new_result(&call, &a, &created), STORE_OK);
+	assert_true(created && a.terms_agreed && a.ncontacts == 1 && bytes_equal(a.contacts[0], contact));
+	assert_true(llabs(a.created_us - clock_wall_us()) < 60 * SECS);
+	account_done(&a);
+	in.id = ident_new();
+	account_new_call(&call, &in);
+	must(r.account, &call);
+	assert_int_equal(account_new_result(&call, &a, &created), STORE_OK);
+	assert_true(!created && ident_equal(&a.id, &first) && bytes_equal(a.jwk, in.jwk));
+	account_done(&a);
+	db_call_done(&call);
+}
+
+static void contacts_are_replaced_kept_or_emptied(void **state)
+{
+	struct client c = client_new(&r);
+	struct bytes contacts[] = {bytes_str("mailto:b@example.org"), bytes_str("mailto:c@example.org")};
+	struct db_call call = {0};
+	struct account a = {0};
+
+	account_update_call(&call, &c.id, c.thumbprint, contacts, 2, true);
+	must(r.account, &call);
+	assert_int_equal(account_result(&call, &a), STORE_OK);
+	assert_int_equal(a.ncontacts, 2);
+	account_done(&a);
+	account_update_call(&call, &c.id, c.thumbprint, NULL, 0, false);
+	must(r.account, &call);
+	assert_int_equal(account_result(&call, &a), STORE_OK);
+	assert_true(a.ncontacts == 2 && a.terms_agreed);
+	account_done(&a);
+	account_update_call(&call, &c.id, c.thumbprint, contacts, 0, false);
+	must(r.account, &call);
+	assert_int_equal(account_result(&call, &a), STORE_OK);
+	assert_int_equal(a.ncontacts, 0);
+	account_done(&a);
+	db_call_done(&call);
+}
+
+static void a_request_with_a_replaced_key_is_refused(void **state)
+{
+	struct client c = client_new(&r);
+	struct client d = client_new(&r);
+	struct db_call call = {0};
+	struct account a = {0};
+	struct bytes jwk;
+	struct ident other;
+	uint8_t fresh[32];
+	uint8_t spki[32];
+
+	rnd_bytes(fresh, 32);
+	rnd_bytes(spki, 32);
+	account_rekey_call(&call, &c.id, c.thumbprint, d.thumbprint, bytes_str("{}"), spki);
+	must(r.account, &call);
+	assert_int_equal(account_rekey_result(&call, &other), STORE_KEY_IN_USE);
+	assert_true(ident_equal(&other, &d.id));
+	account_rekey_call(&call, &c.id, c.thumbprint, fresh, bytes_str("{\"new\":1}"), spki);
+	must(r.account, &call);
+	assert_int_equal(account_rekey_result(&call, &other), STORE_OK);
+	account_get_call(&call, &c.id, c.thumbprint);
+	must(r.account, &call);
+	assert_int_equal(account_result(&call, &a), STORE_ACCOUNT_KEY_CHANGED);
+	assert_int_equal(order_place(&r, &c, "a.example.org").code, STORE_ACCOUNT_KEY_CHANGED);
+	account_key_call(&call, &c.id);
+	must(r.order, &call);
+	assert_int_equal(account_key_result(&call, &jwk), STORE_OK);
+	assert_true(bytes_is(jwk, "{\"new\":1}"));
+	db_call_done(&call);
+}
+
+static void deactivation_ends_everything_unfinished(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed pending = order_place(&r, &c, "p.example.org");
+	struct placed processing = order_processing(&r, &c, "q.example.org");
+	struct issued cert = issued_make();
+	int32_t attempt = issuance_take(r.signer, &processing.id, 60);
+	struct db_call call = {0};
+	struct account a = {0};
+
+	assert_true(issuance_record(r.signer, &processing.id, attempt, &cert));
+	account_deactivate_call(&call, &c.id, c.thumbprint);
+	must(r.account, &call);
+	assert_int_equal(account_result(&call, &a), STORE_OK);
+	assert_int_equal(a.status, ACCOUNT_DEACTIVATED);
+	account_done(&a);
+	account_get_call(&call, &c.id, c.thumbprint);
+	must(r.account, &call);
+	assert_int_equal(account_result(&call, &a), STORE_ACCOUNT_DEACTIVATED);
+	account_deactivate_call(&call, &c.id, c.thumbprint);
+	must(r.account, &call);
+	assert_int_equal(account_result(&call, &a), STORE_ACCOUNT_DEACTIVATED);
+	db_call_done(&call);
+	assert_false(issuance_store(r.signer, &processing.id, attempt, &cert));
+	assert_true(pending.code == STORE_OK);
+	assert_sql("4,4", sql("SELECT string_agg(status::text, ',') FROM assay.orders WHERE account_id = "
+			      "(SELECT account_id FROM assay.orders ORDER BY id DESC LIMIT 1)"));
+	assert_sql("4", sql("SELECT reason FROM assay.certificates ORDER BY reserved_at DESC LIMIT 1"));
+}
+
+static void the_orders_list_is_newest_first_and_paged(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o[5];
+	struct db_call call = {0};
+	size_t count = 0;
+	struct ident id;
+
+	for (size_t i = 0; i < 5; i++)
+		o[i] = order_place(&r, &c, "l.example.org");
+	account_orders_call(&call, &c.id, c.thumbprint, NULL, 3);
+	must(r.account, &call);
+	assert_int_equal(account_orders_result(&call, &count), STORE_OK);
+	assert_int_equal(count, 3);
+	id = account_orders_at(&call, 2);
+	assert_true(ident_equal(&id, &o[2].id));
+	account_orders_call(&call, &c.id, c.thumbprint, &id, 3);
+	must(r.account, &call);
+	assert_int_equal(account_orders_result(&call, &count), STORE_OK);
+	assert_int_equal(count, 2);
+	id = account_orders_at(&call, 1);
+	assert_true(ident_equal(&id, &o[0].id));
+	db_call_done(&call);
+}
+
+/* ---- orders and authorizations ---- */
+
+static void an_order_becomes_ready_with_its_last_authorization(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "a.example.org b.example.org");
+	bool queued = false;
+	int32_t attempt;
+
+	assert_int_equal(o.status, ORDER_PENDING);
+	assert_int_equal(respond(&r, &c, &o.authzs[0], CHALLENGE_HTTP_01, &queued), STORE_OK);
+	assert_true(queued);
+	attempt = validation_take(r.validator, &o.authzs[0], 60);
+	assert_int_equal(attempt, 1);
+	assert_int_equal(validation_end(r.validator, &o.authzs[0], attempt, VALIDATION_VALID), 0);
+	assert_int_equal(status_of(&c, &o.id), ORDER_PENDING);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "a.example.org b.example.org"), STORE_NOT_READY);
+	assert_int_equal(respond(&r, &c, &o.authzs[1], CHALLENGE_TLS_ALPN_01, &queued), STORE_OK);
+	attempt = validation_take(r.validator, &o.authzs[1], 60);
+	assert_int_equal(validation_end(r.validator, &o.authzs[1], attempt, VALIDATION_VALID), 1);
+	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+	assert_int_equal(validation_end(r.validator, &o.authzs[1], attempt, VALIDATION_VALID), 0);
+}
+
+static void a_failed_authorization_ends_its_order_with_a_subproblem(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "*.f.example.org g.example.org");
+	struct db_call call = {0};
+	struct order got = {0};
+	bool queued = false;
+	char text[1000];
+
+	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+	assert_int_equal(validation_end(r.validator, &o.authzs[0], validation_take(r.validator, &o.authzs[0], 60),
+				 VALIDATION_INVALID),
+		1);
+	order_get_call(&call, &c.id, c.thumbprint, &o.id);
+	must(r.order, &call);
+	assert_int_equal(order_result(&call, &got), STORE_OK);
+	assert_int_equal(got.status, ORDER_INVALID);
+	assert_true(got.error.len < sizeof(text));
+	memcpy(text, got.error.ptr, got.error.len);
+	text[got.error.len] = '\0';
+	assert_non_null(strstr(text, "subproblems"));
+	assert_non_null(strstr(text, "*.f.example.org"));
+	assert_non_null(strstr(text, "error:dns"));
+	order_done(&got);
+	db_call_done(&call);
+}
+
+static void responding_twice_queues_once_and_another_type_conflicts(void **state)
+{
+	struct client c = client_new(&r);
+	struct client stranger = client_new(&r);
+	struct placed o = order_place(&r, &c, "*.w.example.org x.example.org");
+	bool queued = false;
+
+	assert_int_equal(respond(&r, &stranger, &o.authzs[1], CHALLENGE_HTTP_01, &queued), STORE_NOT_FOUND);
+	assert_int_equal(respond(&r, &c, &o.authzs[0], CHALLENGE_HTTP_01, &queued), STORE_CONFLICT);
+	assert_int_equal(respond(&r, &c, &o.authzs[1], CHALLENGE_HTTP_01, &queued), STORE_OK);
+	assert_true(queued);
+	assert_int_equal(respond(&r, &c, &o.authzs[1], CHALLENGE_HTTP_01, &queued), STORE_OK);
+	assert_false(queued);
+	assert_int_equal(respond(&r, &c, &o.authzs[1], CHALLENGE_DNS_01, &queued), STORE_CONFLICT);
+}
+
+static void valid_authorizations_are_reused_by_the_same_account_only(void **state)
+{
+	struct client c = client_new(&r);
+	struct client d = client_new(&r);
+	struct placed o = order_place(&r, &c, "*.u.example.org u.example.org");
+	struct placed again;
+
+	order_validate(&r, &c, &o);
+	again = order_place(&r, &c, "*.u.example.org u.example.org");
+	assert_int_equal(again.status, ORDER_READY);
+	assert_true(ident_equal(&again.authzs[0], &o.authzs[0]) && ident_equal(&again.authzs[1], &o.authzs[1]));
+	again = order_place(&r, &c, "u.example.org v.example.org");
+	assert_int_equal(again.status, ORDER_PENDING);
+	assert_true(ident_equal(&again.authzs[0], &o.authzs[1]));
+	order_validate(&r, &c, &again);
+	assert_int_equal(status_of(&c, &again.id), ORDER_READY);
+	assert_int_equal(order_place(&r, &d, "u.example.org").status, ORDER_PENDING);
+}
+
+static void deactivating_an_authorization_ends_every_order_that_uses_it(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "d.example.org");
+	struct placed reused;
+	struct db_call call = {0};
+	struct authz a;
+
+	order_validate(&r, &c, &o);
+	reused = order_place(&r, &c, "d.example.org");
+	assert_int_equal(reused.status, ORDER_READY);
+	authz_deactivate_call(&call, &c.id, c.thumbprint, &o.authzs[0]);
+	must(r.order, &call);
+	assert_int_equal(authz_result(&call, &a, NULL), STORE_OK);
+	assert_int_equal(a.status, AUTHZ_DEACTIVATED);
+	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+	assert_int_equal(status_of(&c, &reused.id), ORDER_INVALID);
+	assert_int_equal(order_place(&r, &c, "d.example.org").status, ORDER_PENDING);
+	authz_deactivate_call(&call, &c.id, c.thumbprint, &o.authzs[0]);
+	must(r.order, &call);
+	assert_int_equal(authz_result(&call, &a, NULL), STORE_CONFLICT);
+	db_call_done(&call);
+}
+
+static void expiry_is_seen_at_once(void **state)
+{
+	struct client c = client_new(&r);
+	struct bytes name = bytes_str("e.example.org");
+	uint8_t secret[32] = {0};
+	struct bytes token = bytes_of(secret, 32);
+	struct ident authz = ident_new();
+	struct order_new in = {.id = ident_new(), .names = &name, .authz_ids = &authz, .tokens = &token, .count = 1,
+		.profile = bytes_str("default"), .not_before_us = clock_wall_us(), .not_after_us = clock_wall_us() + DAYS,
+		.expires_us = clock_wall_us() - 1, .authz_expires_us = clock_wall_us() - 1, .min_reuse_us = clock_wall_us()};
+	struct db_call call = {0};
+	struct order o = {0};
+	struct authz a;
+	bool queued;
+
+	order_new_call(&call, &c.id, c.thumbprint, &in);
+	must(r.order, &call);
+	assert_int_equal(order_result(&call, &o), STORE_OK);
+	assert_true(o.not_before_us == in.not_before_us && o.not_after_us == in.not_after_us);
+	order_done(&o);
+	assert_int_equal(status_of(&c, &in.id), ORDER_INVALID);
+	authz_get_call(&call, &c.id, c.thumbprint, &authz);
+	must(r.order, &call);
+	assert_int_equal(authz_result(&call, &a, NULL), STORE_OK);
+	assert_int_equal(a.status, AUTHZ_EXPIRED);
+	assert_true(a.validated_us == INT64_MIN && a.error.ptr == NULL);
+	db_call_done(&call);
+	assert_int_equal(respond(&r, &c, &authz, CHALLENGE_DNS_01, &queued), STORE_EXPIRED);
+	assert_int_equal(order_finish_by(r.order, &c, &in.id, "e.example.org"), STORE_EXPIRED);
+}
+
+static void finalize_refuses_and_leaves_the_order_ready(void **state)
+{
+	struct client c = client_new(&r);
+	struct client d = client_new(&r);
+	struct placed o = order_place(&r, &c, "h.example.org i.example.org");
+
+	order_validate(&r, &c, &o);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org"), STORE_NAMES_DIFFER);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org j.example.org"), STORE_NAMES_DIFFER);
+	assert_int_equal(order_finish_by(r.order, &d, &o.id, "h.example.org i.example.org"), STORE_NOT_FOUND);
+	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"), STORE_OK);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"), STORE_NOT_READY);
+}
+
+/* ---- validation ---- */
+
+static void a_lost_lease_loses_its_result(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "k.example.org");
+	bool queued;
+	int32_t slow;
+	int32_t quick;
+
+	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+	slow = validation_take(r.validator, &o.authzs[0], 0);
+	quick = validation_take(r.validator, &o.authzs[0], 60);
+	assert_true(slow == 1 && quick == 2);
+	assert_int_equal(validation_take(r.validator, &o.authzs[0], 60), 0);
+	assert_int_equal(validation_end(r.validator, &o.authzs[0], slow, VALIDATION_INVALID), 0);
+	assert_int_equal(status_of(&c, &o.id), ORDER_PENDING);
+	assert_int_equal(validation_end(r.validator, &o.authzs[0], quick, VALIDATION_VALID), 1);
+	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+}
+
+static void a_retry_shows_its_problem_and_can_be_claimed_again(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "m.example.org");
+	struct db_call call = {0};
+	struct authz a;
+	bool queued;
+
+	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+	assert_int_equal(validation_end(r.validator, &o.authzs[0], validation_take(r.validator, &o.authzs[0], 60),
+				 VALIDATION_RETRY),
+		0);
+	authz_get_call(&call, &c.id, c.thumbprint, &o.authzs[0]);
+	must(r.order, &call);
+	assert_int_equal(authz_result(&call, &a, NULL), STORE_OK);
+	assert_true(a.status == AUTHZ_PENDING && a.challenge == CHALLENGE_PROCESSING && a.error.ptr != NULL);
+	validation_claim_call(&call, o.authzs, 1, 60);
+	must(r.validator, &call);
+	assert_int_equal(validation_claim_count(&call), 1);
+	struct validation_job job;
+	validation_claim_at(&call, 0, &job);
+	assert_true(job.tries == 1 && job.attempt == 2 && job.type == CHALLENGE_DNS_01);
+	db_call_done(&call);
+}
+
+static void a_poisonous_validation_ends_the_order(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "n.example.org");
+	bool queued;
+
+	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+	for (int32_t i = 1; i <= 8; i++)
+		assert_int_equal(validation_take(r.validator, &o.authzs[0], 0), i);
+	assert_int_equal(validation_take(r.validator, &o.authzs[0], 0), 0);
+	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+}
+
+/* ---- issuance ---- */
+
+static void a_certificate_is_issued_downloaded_and_revoked(void **state)
+{
+	struct client c = client_new(&r);
+	struct client stranger = client_new(&r);
+	struct client other = client_new(&r);
+	struct placed o;
+	struct placed theirs;
+	struct issued cert = order_issue(&r, &c, "*.o.example.org o.example.org", &o);
+	struct db_call call = {0};
+	struct bytes der;
+	struct bytes chain;
+	struct bytes serial = bytes_of(cert.serial, 18);
+	struct bytes whole = bytes_of(cert.der, sizeof(cert.der));
+
+	assert_int_equal(status_of(&c, &o.id), ORDER_VALID);
+	order_certificate_call(&call, &c.id, c.thumbprint, &o.id);
+	must(r.order, &call);
+	assert_int_equal(order_certificate_result(&call, &der, &chain), STORE_OK);
+	assert_true(bytes_equal(der, whole) && bytes_is(chain, "chain"));
+	order_certificate_call(&call, &stranger.id, stranger.thumbprint, &o.id);
+	must(r.order, &call);
+	assert_int_equal(order_certificate_result(&call, &der, &chain), STORE_NOT_FOUND);
+
+	revoke_call(&call, &stranger.id, stranger.thumbprint, serial, whole, 0);
+	must(r.order, &call);
+	assert_int_equal(revoke_result(&call), STORE_UNAUTHORIZED);
+	revoke_call(&call, &c.id, c.thumbprint, serial, bytes_of(cert.der, sizeof(cert.der) - 1), 0);
+	must(r.order, &call);
+	assert_int_equal(revoke_result(&call), STORE_NOT_FOUND);
+	theirs = order_place(&r, &other, "*.o.example.org o.example.org");
+	order_validate(&r, &other, &theirs);
+	revoke_call(&call, &other.id, other.thumbprint, serial, whole, 4);
+	must(r.order, &call);
+	assert_int_equal(revoke_result(&call), STORE_OK);
+	revoke_call(&call, &c.id, c.thumbprint, serial, whole, 1);
+	must(r.order, &call);
+	assert_int_equal(revoke_result(&call), STORE_ALREADY_REVOKED);
+	db_call_done(&call);
+}
+
+static void a_crash_after_reserving_burns_the_serial(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_processing(&r, &c, "r.example.org");
+	struct issued lost = issued_make();
+	struct issued cert = issued_make();
+	int32_t first = issuance_take(r.signer, &o.id, 0);
+	int32_t second;
+
+	assert_true(issuance_record(r.signer, &o.id, first, &lost));
+	assert_false(issuance_record(r.signer, &o.id, first, &cert));
+	second = issuance_take(r.signer, &o.id, 60);
+	assert_int_equal(second, 2);
+	assert_sql("t|4|1", sql("SELECT c.der IS NULL, c.reason, count(s.burnt_at) FROM assay.certificates c JOIN assay.serials s "
+				"USING (serial) GROUP BY c.serial, c.reserved_at ORDER BY c.reserved_at DESC LIMIT 1"));
+	assert_false(issuance_store(r.signer, &o.id, first, &lost));
+	assert_false(issuance_store(r.signer, &o.id, second, &lost));
+	assert_false(issuance_record(r.signer, &o.id, second, &lost));
+	assert_true(issuance_record(r.signer, &o.id, second, &cert));
+	assert_true(issuance_store(r.signer, &o.id, second, &cert));
+	assert_int_equal(status_of(&c, &o.id), ORDER_VALID);
+}
+
+static void a_certificate_other_than_the_reserved_one_is_impossible(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_processing(&r, &c, "s.example.org");
+	struct issued cert = issued_make();
+	int32_t attempt = issuance_take(r.signer, &o.id, 60);
+	struct bytes serial = bytes_of(cert.serial, 18);
+	struct bytes der = bytes_of(cert.der, sizeof(cert.der));
+	struct db_call call = {0};
+
+	assert_true(issuance_record(r.signer, &o.id, attempt, &cert));
+	cert.der[100] ^= 1;
+	issuance_issue_call(&call, &o.id, &attempt, &serial, &der, 1);
+	assert_int_equal(db_run_one(r.signer, &call), ERR_DB);
+	db_call_done(&call);
+	assert_int_equal(status_of(&c, &o.id), ORDER_PROCESSING);
+	assert_int_equal(db_ensure(r.signer), OK);
+	cert.der[100] ^= 1;
+	assert_true(issuance_store(r.signer, &o.id, attempt, &cert));
+}
+
+static void nothing_is_reserved_without_good_authorizations(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_processing(&r, &c, "t.example.org");
+	int32_t attempt = issuance_take(r.signer, &o.id, 60);
+	struct issued cert = issued_make();
+	struct db_call call = {0};
+	struct bytes problem = bytes_str("{\"type\":\"x\"}");
+
+	authz_deactivate_call(&call, &c.id, c.thumbprint, &o.authzs[0]);
+	must(r.order, &call);
+	assert_false(issuance_record(r.signer, &o.id, attempt, &cert));
+	issuance_refuse_call(&call, &o.id, &attempt, &problem, 1);
+	must(r.signer, &call);
+	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+	db_call_done(&call);
+}
+
+static void old_caa_results_send_the_order_round_again(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_processing(&r, &c, "*.ca.example.org ca.example.org");
+	int32_t attempt = issuance_take(r.signer, &o.id, 60);
+	struct bytes none = bytes_of(NULL, 0);
+	struct db_call call = {0};
+	struct caa_job job;
+
+	issuance_defer_caa_call(&call, &o.id, &attempt, 1);
+	must(r.signer, &call);
+	assert_int_equal(issuance_take(r.signer, &o.id, 60), 0);
+	caa_claim_call(&call, &o.id, 1, 60);
+	must(r.validator, &call);
+	assert_int_equal(caa_claim_count(&call), 2);
+	caa_claim_at(&call, 0, &job);
+	assert_true(job.wildcard && job.method == CHALLENGE_DNS_01 && job.attempt == attempt + 1);
+	assert_true(ident_equal(&job.authz, &o.authzs[0]));
+	caa_finish_call(&call, &o.id, &job.attempt, &none, 1, clock_wall_us());
+	must(r.validator, &call);
+	assert_int_equal(issuance_take(r.signer, &o.id, 60), attempt + 2);
+	attempt += 2;
+	issuance_defer_caa_call(&call, &o.id, &attempt, 1);
+	must(r.signer, &call);
+	caa_claim_call(&call, &o.id, 1, 60);
+	must(r.validator, &call);
+	attempt++;
+	none = bytes_str("{\"type\":\"urn:ietf:params:acme:error:caa\"}");
+	caa_finish_call(&call, &o.id, &attempt, &none, 1, clock_wall_us());
+	must(r.validator, &call);
+	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+	db_call_done(&call);
+}
+
+/* ---- keeper ---- */
+
+static bool sweep_finds(const struct ident *id, enum sweep_kind kind)
+{
+	struct db_call call = {0};
+	bool found = false;
+
+	sweep_due_call(&call, 10000, 60);
+	must(r.keeper, &call);
+	for (size_t i = 0; i < sweep_due_count(&call); i++) {
+		enum sweep_kind k;
+		struct ident got;
+
+		sweep_due_at(&call, i, &k, &got);
+		found |= ident_equal(&got, id) && k == kind;
+	}
+	db_call_done(&call);
+	return found;
+}
+
+static void make_everything_due(void)
+{
+	free(sql("UPDATE assay.authorizations SET due_at = now() - interval '1 s' WHERE due_at IS NOT NULL; "
+		 "UPDATE assay.orders SET due_at = now() - interval '1 s' WHERE due_at IS NOT NULL"));
+}
+
+static void the_sweep_finds_what_is_due_and_not_held(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "y.example.org");
+	struct placed p = order_processing(&r, &c, "z.example.org");
+	bool queued;
+	int32_t attempt;
+
+	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+	assert_false(sweep_finds(&o.authzs[0], SWEEP_VALIDATE));
+	make_everything_due();
+	assert_true(sweep_finds(&o.authzs[0], SWEEP_VALIDATE));
+	assert_false(sweep_finds(&p.id, SWEEP_SIGN));
+	make_everything_due();
+	assert_true(sweep_finds(&p.id, SWEEP_SIGN));
+	make_everything_due();
+	attempt = validation_take(r.validator, &o.authzs[0], 60);
+	assert_false(sweep_finds(&o.authzs[0], SWEEP_VALIDATE));
+	validation_end(r.validator, &o.authzs[0], attempt, VALIDATION_VALID);
+	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+}
+
+static void dead_letters_end_their_order(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "dead1.example.org");
+	struct placed p = order_processing(&r, &c, "dead2.example.org");
+	struct ident unknown = ident_new();
+	struct db_call call = {0};
+	bool queued;
+
+	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+	sweep_dead_call(&call, SWEEP_VALIDATE, &o.authzs[0]);
+	must(r.keeper, &call);
+	sweep_dead_call(&call, SWEEP_SIGN, &p.id);
+	must(r.keeper, &call);
+	sweep_dead_call(&call, SWEEP_CAA, &unknown);
+	must(r.keeper, &call);
+	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+	assert_int_equal(status_of(&c, &p.id), ORDER_INVALID);
+	db_call_done(&call);
+}
+
+static void housekeeping_runs(void **state)
+{
+	struct db_call call = {0};
+
+	heartbeat_call(&call, "assay-signer", "host", 1);
+	must(r.signer, &call);
+	must(r.signer, (heartbeat_call(&call, "assay-signer", "host", 1), &call));
+	assert_sql("1", sql("SELECT count(*) FROM assay.heartbeats"));
+	partitions_call(&call, 60, 400 * 86400);
+	must(r.keeper, &call);
+	assert_true(db_int(call.result, 0, 0) > 0);
+	partitions_call(&call, 60, 400 * 86400);
+	must(r.keeper, &call);
+	assert_int_equal(db_int(call.result, 0, 0), 0);
+	audit_seal_call(&call, 1000000);
+	must(r.keeper, &call);
+	assert_true(db_int(call.result, 0, 0) > 0);
+	assert_sql("", sql("SELECT assay.audit_verify()"));
+	db_call_done(&call);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_role_prepares_its_statements),
+		cmocka_unit_test(newaccount_finds_the_account_of_a_known_key),
+		cmocka_unit_test(contacts_are_replaced_kept_or_emptied),
+		cmocka_unit_test(a_request_with_a_replaced_key_is_refused),
+		cmocka_unit_test(deactivation_ends_everything_unfinished),
+		cmocka_unit_test(the_orders_list_is_newest_first_and_paged),
+		cmocka_unit_test(an_order_becomes_ready_with_its_last_authorization),
+		cmocka_unit_test(a_failed_authorization_ends_its_order_with_a_subproblem),
+		cmocka_unit_test(responding_twice_queues_once_and_another_type_conflicts),
+		cmocka_unit_test(valid_authorizations_are_reused_by_the_same_account_only),
+		cmocka_unit_test(deactivating_an_authorization_ends_every_order_that_uses_it),
+		cmocka_unit_test(expiry_is_seen_at_once),
+		cmocka_unit_test(finalize_refuses_and_leaves_the_order_ready),
+		cmocka_unit_test(a_lost_lease_loses_its_result),
+		cmocka_unit_test(a_retry_shows_its_problem_and_can_be_claimed_again),
+		cmocka_unit_test(a_poisonous_validation_ends_the_order),
+		cmocka_unit_test(a_certificate_is_issued_downloaded_and_revoked),
+		cmocka_unit_test(a_crash_after_reserving_burns_the_serial),
+		cmocka_unit_test(a_certificate_other_than_the_reserved_one_is_impossible),
+		cmocka_unit_test(nothing_is_reserved_without_good_authorizations),
+		cmocka_unit_test(old_caa_results_send_the_order_round_again),
+		cmocka_unit_test(the_sweep_finds_what_is_due_and_not_held),
+		cmocka_unit_test(dead_letters_end_their_order),
+		cmocka_unit_test(housekeeping_runs),
 	};
 
-	if (getenv("PGHOST") == NULL)
-		return 77;
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	fixture_server(argv);
+	return cmocka_run_group_tests(tests, setup, teardown);
 }
