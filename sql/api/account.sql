@@ -154,7 +154,7 @@ BEGIN
 			WHERE a.id = p_id AND a.status = 0 AND a.thumbprint = p_thumbprint;
 	EXCEPTION WHEN unique_violation THEN
 		SELECT a.id INTO r.id FROM accounts a WHERE a.thumbprint = p_new_thumbprint;
-		r.code := 14;
+		r.code := CASE WHEN FOUND THEN 14 ELSE 5 END; -- the winner may have gone on to yet another key
 		RETURN r;
 	END;
 	IF NOT FOUND THEN -- another keyChange or a deactivation came first

@@ -116,11 +116,12 @@ static void a_request_with_a_replaced_key_is_refused(void **state)
 	rnd_bytes(spki, 32);
 	account_rekey_call(&call, &c.id, c.thumbprint, d.thumbprint, bytes_str("{}"), spki);
 	must(r.account, &call);
-	assert_int_equal(account_rekey_result(&call, &other), STORE_KEY_IN_USE);
+	assert_int_equal(account_rekey_result(&call, &a, &other), STORE_KEY_IN_USE);
 	assert_true(ident_equal(&other, &d.id));
 	account_rekey_call(&call, &c.id, c.thumbprint, fresh, bytes_str("{\"new\":1}"), spki);
 	must(r.account, &call);
-	assert_int_equal(account_rekey_result(&call, &other), STORE_OK);
+	assert_int_equal(account_rekey_result(&call, &a, &other), STORE_OK);
+	account_done(&a);
 	account_get_call(&call, &c.id, c.thumbprint);
 	must(r.account, &call);
 	assert_int_equal(account_result(&call, &a), STORE_ACCOUNT_KEY_CHANGED);
