@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/rnd.h"
@@ -171,8 +172,10 @@ static void the_orders_list_is_newest_first_and_paged(void **state)
 	size_t count = 0;
 	struct ident id;
 
-	for (size_t i = 0; i < 5; i++)
+	for (size_t i = 0; i < 5; i++) {
 		o[i] = order_place(&r, &c, "l.example.org");
+		usleep(2000); /* ids are ordered by their millisecond */
+	}
 	account_orders_call(&call, &c.id, c.thumbprint, NULL, 3);
 	must(r.account, &call);
 	assert_int_equal(account_orders_result(&call, &count), STORE_OK);
