@@ -224,6 +224,7 @@ int app_main(int argc, char **argv, const struct app *app)
 	if (app->stmts != NULL)
 		db_stage_stop();
 	redis_stage_stop();
+	conn_done();
 	pipeline_done();
 	settings_done();
 	listen_remove();

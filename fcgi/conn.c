@@ -233,6 +233,10 @@ void conn_stop(void)
 	for (int i = 0; i < conns.nthreads; i++)
 		pthread_join(conns.threads[i], NULL);
 	free(conns.threads);
+}
+
+void conn_done(void)
+{
 	lane_done(&conns.resumed);
 	close(conns.epoll);
 	close(conns.resume);

@@ -20,3 +20,5 @@ void conn_stop_accepting(void);
 void conn_close_idle(void);
 size_t conn_live(void);
 void conn_stop(void);
+/* When the other stages have ended, too: until then one may be on its way out of conn_resume. */
+void conn_done(void);

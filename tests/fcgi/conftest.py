@@ -46,9 +46,10 @@ class Redis:
 
 
 class Program:
-    """One handler process. With systemd=True it gets its listening socket as standard input."""
+    """One handler process. listener is a listening socket that it gets as standard input, as systemd does it;
+    systemd=True makes one."""
 
-    def __init__(self, name, folder, conf, systemd=False, path=None):
+    def __init__(self, name, folder, conf, systemd=False, path=None, listener=None):
         self.socket = path or f"{folder}/{name}-{time.monotonic_ns()}.sock"
         self.log_path = f"{folder}/{name}-{time.monotonic_ns()}.log"
         self.errors_expected = False
@@ -57,6 +58,8 @@ class Program:
             stdin, args = socket.socket(socket.AF_UNIX), []
             stdin.bind(self.socket)
             stdin.listen(128)
+        elif listener:
+            stdin, args = listener, []
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen([f"{BUILD}/fcgi/{name}", "-c", conf, *args], stdin=stdin, stderr=log)
         wait_for(lambda: '"ready"' in self.log() or self.process.poll() is not None)
@@ -125,7 +128,9 @@ def start(folder, conf):
     running = []
 
     def start_one(name, **kwargs):
+        fails = kwargs.pop("fails", False)
         running.append(Program(name, folder, conf.path, **kwargs))
+        assert (running[-1].process.poll() is not None) == fails, running[-1].log()
         return running[-1]
 
     yield start_one

@@ -246,7 +246,7 @@ def test_a_stale_socket_is_replaced_and_a_live_one_is_not(program, start):
     program.kill()
     second = start("assay-directory", path=program.socket)
     assert second.connect()("GET", DIRECTORY).status == 200
-    third = start("assay-directory", path=program.socket)
+    third = start("assay-directory", path=program.socket, fails=True)
     assert third.process.returncode == 1
     assert "another process listens here" in third.log()
     assert second.stop() == 0
