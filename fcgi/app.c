@@ -79,20 +79,6 @@ static struct options parse_options(int argc, char **argv, const struct app *app
 	return options;
 }
 
-static enum log_level level_of(const struct conf *conf)
-{
-	static const char *const names[] = {[LOG_LEVEL_DEBUG] = "debug",
-		[LOG_LEVEL_INFO] = "info",
-		[LOG_LEVEL_WARNING] = "warning",
-		[LOG_LEVEL_ERROR] = "error"};
-
-	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		if (strcmp(conf->log.level, names[i]) == 0)
-			return (enum log_level)i;
-	}
-	return LOG_LEVEL_INFO;
-}
-
 /* A parked request holds a connection each: use all the descriptors we may have. */
 static void raise_descriptor_limit(void)
 {
@@ -145,7 +131,7 @@ static void reload(const char *path)
 		return;
 	}
 	settings = settings_hold();
-	log_set_level(level_of(settings->conf));
+	log_set_level(log_level_named(settings->conf->log.level));
 	settings_drop(settings);
 	log_event(LOG_LEVEL_INFO, "configuration read again", F_STR("file", path));
 }
@@ -200,7 +186,7 @@ int app_main(int argc, char **argv, const struct app *app)
 	log_init(app->program, LOG_LEVEL_INFO);
 	if (conf_load(options.conf_path, &conf, &error) != OK)
 		die("%s", error);
-	log_set_level(level_of(conf));
+	log_set_level(log_level_named(conf->log.level));
 	raise_descriptor_limit();
 	init_libraries();
 	listener = open_socket(&options, conf, app);

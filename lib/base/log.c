@@ -31,6 +31,15 @@ void log_set_level(enum log_level level)
 	atomic_store_explicit(&log_threshold, (int)level, memory_order_relaxed);
 }
 
+enum log_level log_level_named(const char *name)
+{
+	for (size_t i = 0; i < ARRAY_LEN(level_names); i++) {
+		if (strcmp(level_names[i], name) == 0)
+			return (enum log_level)i;
+	}
+	return LOG_LEVEL_INFO;
+}
+
 bool log_enabled(enum log_level level)
 {
 	return (int)level >= atomic_load_explicit(&log_threshold, memory_order_relaxed);

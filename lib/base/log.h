@@ -10,6 +10,8 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 /* program is kept; level from the configuration. */
 void log_init(const char *program, enum log_level level);
 void log_set_level(enum log_level level);
+/* The level of a name in the configuration; info when there is none of that name. */
+enum log_level log_level_named(const char *name);
 bool log_enabled(enum log_level level);
 
 struct log_field {

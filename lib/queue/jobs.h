@@ -25,11 +25,12 @@ void job_append(struct rds *rds, enum job_kind kind, const struct ident *id);
 /* Creates stream and group where missing. */
 MUST_CHECK int jobs_ensure_group(struct rds *rds, enum job_stream stream);
 /* XREADGROUP up to max new jobs, waiting up to block_ms (0: not at all). Junk entries are moved to the dead-letter stream.
- * NOGROUP (lost data) recreates the group and returns 0 jobs. Returns OK and *ret_count. */
+ * NOGROUP (lost data) recreates the group and returns 0 jobs. *ret_count (0 before the call) counts what was delivered to us,
+ * after an error, too. */
 MUST_CHECK int jobs_read(struct rds *rds, enum job_stream stream, const char *consumer, int block_ms,
 	struct job *jobs, size_t max, size_t *ret_count);
 /* XAUTOCLAIM of entries idle longer than idle_ms; entries delivered more than JOB_DELIVERIES_MAX times go to ret_dead instead,
- * are moved to the dead-letter stream and acknowledged. */
+ * are moved to the dead-letter stream and acknowledged. The counts hold after an error, too. */
 MUST_CHECK int jobs_reclaim(struct rds *rds, enum job_stream stream, const char *consumer, int64_t idle_ms,
 	struct job *jobs, size_t max, size_t *ret_count, struct job *dead, size_t max_dead, size_t *ret_dead);
 /* XACK + XDEL of the whole batch in one pipeline. */

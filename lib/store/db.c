@@ -44,6 +44,8 @@ struct db {
 	char error[512];
 };
 
+static _Thread_local char open_error[512]; /* of a db_open that handed out nothing */
+
 /* db_result is what callers see of a PGresult. */
 static PGresult *result_of(const struct db_result *r)
 {
@@ -99,7 +101,7 @@ static int err_of_result(struct db *db, const char *name, const PGresult *res)
 
 const char *db_error(const struct db *db)
 {
-	return db->error;
+	return db != NULL ? db->error : open_error;
 }
 
 /* ---- moving bytes ---- */
@@ -412,6 +414,7 @@ int db_open(const char *conninfo, const char *role, const char *password, const 
 
 	if (err != OK) {
 		log_event(LOG_LEVEL_DEBUG, "database connection failed", F_STR("error", db->error));
+		snprintf(open_error, sizeof(open_error), "%s", db->error);
 		return err;
 	}
 	*ret = TAKE(db);

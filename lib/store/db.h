@@ -68,7 +68,7 @@ MUST_CHECK int db_ensure(struct db *db);
  * first other one. Does not reconnect by itself: after ERR_DB/ERR_DB_UNCERTAIN call db_ensure. */
 MUST_CHECK int db_run(struct db *db, struct db_call *const calls[], size_t count);
 MUST_CHECK int db_run_one(struct db *db, struct db_call *call);
-/* The last error text for the log; never for a client. */
+/* The last error text for the log; never for a client. NULL: why the last db_open of this thread failed. */
 const char *db_error(const struct db *db);
 
 /* Results. Getters assert the column's type; _is_null first where NULL is possible. */
