@@ -1,8 +1,8 @@
 /* keypolicy.c — see keypolicy.h. Sizes are compared before anything is computed, so a hostile key costs nothing.
  *
- * The point of an EC key is not multiplied or checked here: OpenSSL's fromdata and d2i refuse coordinates out of range,
- * points off the curve and the point at infinity when the key is made, and the cofactor of all three curves is 1
- * (test_pubkey holds OpenSSL to that). */
+ * The point of an EC key is not checked again here: OpenSSL refuses coordinates out of range and points off the curve when
+ * a key is made, pubkey refuses the point at infinity, and the cofactor of all three curves is 1 (test_pubkey holds both to
+ * that). */
 #include "lib/pki/keypolicy.h"
 
 /* The primes below 752 (BR 6.1.6). The first 39 are also the ones whose residues reveal a ROCA key. */

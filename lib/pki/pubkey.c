@@ -211,6 +211,9 @@ static int make_ec(const struct pubkey *key, EVP_PKEY **ret)
 {
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *made = EVP_PKEY_new();
 
+	/* OpenSSL would take the one octet of the point at infinity. */
+	if (key->len != octets_len(key->kind) || key->octets[0] != POINT_UNCOMPRESSED)
+		return ERR_CRYPTO;
 	pthread_once(&curve_templates_once, make_curve_templates);
 	if (made == NULL || EVP_PKEY_copy_parameters(made, curve_templates[key->kind]) != 1 ||
 	    EVP_PKEY_set1_encoded_public_key(made, key->octets, key->len) != 1)
