@@ -46,13 +46,17 @@ BEGIN
 		code := 4;
 		RETURN;
 	END IF;
-	IF p_account IS NOT NULL AND v_cert.account_id <> p_account AND EXISTS (
-			SELECT FROM unnest(v_cert.names) n(name) WHERE NOT EXISTS (
-				SELECT FROM reusable_authorizations u JOIN authorizations a ON a.id = u.authz_id
-					WHERE u.account_id = p_account AND u.name = n.name
-						AND a.status = 1 AND a.expires_at > now())) THEN
-		code := 12;
-		RETURN;
+	IF p_account IS NOT NULL AND v_cert.account_id <> p_account THEN
+		IF EXISTS (
+				SELECT FROM unnest(v_cert.names) n(name) WHERE NOT EXISTS (
+					SELECT FROM reusable_authorizations u JOIN authorizations a ON a.id = u.authz_id
+						WHERE u.account_id = p_account AND u.name = n.name
+							AND a.status = 1 AND a.expires_at > now())) THEN
+			code := 12;
+			RETURN;
+		END IF;
+		-- Who took the names over can say that their former holder's use has ended, and nothing about his key.
+		p_reason := 5;
 	END IF;
 	-- The account's word does not prove that the key is known to others; only the key itself does.
 	IF p_account IS NOT NULL AND v_cert.revoked_at IS NOT NULL THEN
