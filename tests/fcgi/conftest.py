@@ -139,3 +139,71 @@ def start(folder, conf):
             assert program.stop() == 0, program.log()
         assert "Sanitizer" not in program.log(), program.log()
         assert program.errors_expected or '"level":"error"' not in program.log(), program.log()
+
+
+# ---- the three programs together, for the tests of resources ----
+
+RESOURCES = f"""[server]
+base_url = {BASE}
+terms_of_service = https://acme.example.org/terms
+[database]
+uri = host={os.environ.get('PGHOST')} dbname={os.environ.get('PGDATABASE')}
+[handlers]
+wait = %s
+[orders]
+blocked_names = .blocked.test
+names_max = 20
+[profile classic]
+description = ninety days
+validity = 90d
+[profile short]
+validity = 6d
+names_max = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def handlers(folder, redis, request):
+    """The programs by name. A module may set WAIT, how long answers wait for the workers."""
+    path = f"{folder}/{request.module.__name__}.conf"
+    with open(path, "w", encoding="utf-8") as out:
+        out.write(RESOURCES % getattr(request.module, "WAIT", "0ms") + f"[redis]\nsocket = {redis.socket}\n")
+    programs = {name: Program(name, folder, path) for name in ("assay-directory", "assay-account", "assay-order")}
+    yield programs
+    for program in programs.values():
+        assert program.stop() == 0, program.log()
+        assert "Sanitizer" not in program.log(), program.log()
+        assert '"level":"error"' not in program.log(), program.log()
+
+
+@pytest.fixture
+def new_client(handlers):
+    """Makes clients; each has an account of its own unless told otherwise."""
+    from acme_over_fcgi import Client
+
+    made = []
+
+    def new(key=None, account=True):
+        made.append(Client(handlers, key))
+        if account:
+            answer = made[-1].new_account()
+            assert answer.status in (200, 201), answer
+        return made[-1]
+
+    yield new
+    for client in made:
+        client.close()
+
+
+@pytest.fixture
+def client(new_client):
+    return new_client()
+
+
+@pytest.fixture(scope="session")
+def workers(redis):
+    from acme_over_fcgi import Workers
+
+    made = Workers(redis)
+    yield made
+    made.close()

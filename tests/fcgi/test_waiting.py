@@ -1,0 +1,91 @@
+"""Answers that wait for the workers: clients see the result at once (RFC 8555 leaves polling to those who must)."""
+
+import threading
+import time
+
+import pytest
+
+from acme_client import make_csr, pick
+from acme_over_fcgi import id_of
+from conftest import wait_for
+from test_order import FAILED, fresh, make_ready
+
+WAIT = "3s"
+
+
+def later(what, *args):
+    """Does something a moment from now."""
+    thread = threading.Timer(0.3, what, args)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("problem,status", [(None, "valid"), (FAILED, "invalid")])
+def test_a_challenge_answers_with_its_result(client, workers, problem, status):
+    (authz,) = client.authorizations(client.new_order([fresh()]))
+    timer = later(workers.validate, authz["url"], problem)
+    start = time.monotonic()
+    answer = client.respond(pick(authz, "http-01"))
+    timer.join()
+    assert answer.status == 200 and answer.json["status"] == status and answer.retry_after is None
+    assert time.monotonic() - start < 2.5
+    assert client.get(authz["url"]).json["status"] == status
+
+
+def test_finalize_answers_with_the_certificate(client, workers):
+    name = fresh()
+    (authz,) = client.authorizations(order := client.new_order([name]))
+    timer = later(workers.validate, authz["url"])
+    assert client.respond(pick(authz, "http-01")).json["status"] == "valid"
+    timer.join()
+    timer = later(workers.issue, order.location)
+    answer = client.finalize(order, make_csr([name]))
+    timer.join()
+    assert answer.status == 200 and answer.json["status"] == "valid" and "certificate" in answer.json
+    assert client.download(answer).status == 200
+
+
+def test_without_a_result_the_answer_comes_in_bounded_time(client):
+    (authz,) = client.authorizations(client.new_order([fresh()]))
+    start = time.monotonic()
+    answer = client.respond(pick(authz, "http-01"))
+    assert answer.json["status"] == "processing" and answer.retry_after
+    assert 2.5 < time.monotonic() - start < 6
+    start = time.monotonic()
+    read = client.get(authz["url"])
+    assert read.json["status"] == "pending" and read.retry_after and time.monotonic() - start > 2.5
+
+
+def test_reads_wait_too(client, workers, new_client):
+    name = fresh()
+    (authz,) = client.authorizations(order := client.new_order([name]))
+    twin = new_client(client.key)
+    slow = threading.Thread(target=client.respond, args=(pick(authz, "http-01"),))
+    slow.start()
+    wait_for(lambda: workers("SELECT challenge FROM assay.authorizations WHERE id = %s", str(id_of(authz["url"]))) == [(1,)])
+    timer = later(workers.validate, authz["url"])
+    start = time.monotonic()
+    assert twin.get(authz["url"]).json["status"] == "valid" and time.monotonic() - start < 2.5
+    timer.join()
+    slow.join()
+    assert twin.get(order.location).json["status"] == "ready"
+
+
+def test_a_pending_order_does_not_wait(client):
+    order = client.new_order([fresh()])
+    start = time.monotonic()
+    client.get(order.location)
+    for authz in client.authorizations(order):
+        client.get(authz["challenges"][0]["url"])
+    assert time.monotonic() - start < 1
+
+
+def test_nothing_to_wait_for_after_a_ready_order(client, workers):
+    name = fresh()
+    (authz,) = client.authorizations(order := client.new_order([name]))
+    timer = later(workers.validate, authz["url"])
+    client.respond(pick(authz, "dns-01"))
+    timer.join()
+    start = time.monotonic()
+    assert make_ready(client, workers, [name]).json["status"] == "ready"
+    assert client.get(order.location).json["status"] == "ready" and time.monotonic() - start < 1
