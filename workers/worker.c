@@ -13,6 +13,7 @@
 #include "workers/reader.h"
 
 #define TICK_MS 1000 /* the connections are looked at this often when nothing happens */
+#define DONE_MAX 1024 /* acknowledged at once */
 
 struct worker {
 	struct process process;
@@ -22,6 +23,8 @@ struct worker {
 	int wake_fd; /* jobs wait, or worker_wake */
 	atomic_bool woken;
 	bool was_ready;
+	struct job done[DONE_MAX]; /* not acknowledged yet */
+	size_t ndone;
 	void *state;
 };
 
@@ -55,12 +58,22 @@ void worker_set_in_flight_max(struct worker *w, size_t max)
 	w->in_flight_max = max;
 }
 
-void worker_done(struct worker *w, const struct job *jobs, size_t count)
+static void acknowledge(struct worker *w)
 {
 	/* Not acknowledged means delivered once more, to a worker that finds nothing to do in the row. */
-	if (jobs_ack(w->process.rds, w->ops->stream, jobs, count) != OK)
-		log_event(LOG_LEVEL_WARNING, "finished jobs not acknowledged", F_INT("jobs", (int64_t)count),
+	if (jobs_ack(w->process.rds, w->ops->stream, w->done, w->ndone) != OK)
+		log_event(LOG_LEVEL_WARNING, "finished jobs not acknowledged", F_INT("jobs", (int64_t)w->ndone),
 			F_STR("cause", rds_error(w->process.rds)));
+	w->ndone = 0;
+}
+
+void worker_done(struct worker *w, const struct job *jobs, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (w->ndone == DONE_MAX)
+			acknowledge(w);
+		w->done[w->ndone++] = jobs[i];
+	}
 	reader_settle(w->reader, count);
 }
 
@@ -115,6 +128,7 @@ static int64_t work(struct worker *w, int64_t linger_ms)
 	count = reader_take(w->reader, jobs, size, linger_ms, &wait_ms);
 	if (count > 0)
 		w->ops->batch(w, jobs, count);
+	acknowledge(w);
 	free(jobs);
 	return count > 0 ? 0 : wait_ms;
 }
@@ -151,6 +165,7 @@ static void finish(struct worker *w)
 		continue;
 	if (w->ops->drain != NULL)
 		w->ops->drain(w);
+	acknowledge(w);
 }
 
 static int run(struct worker *w)

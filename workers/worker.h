@@ -35,7 +35,8 @@ void *worker_state(const struct worker *w);
 void worker_set_state(struct worker *w, void *state);
 /* In start(): instead of in_flight_max, when it comes from the configuration. */
 void worker_set_in_flight_max(struct worker *w, size_t max);
-/* The jobs are finished for good (or hopeless): XACK + XDEL, and they no longer count as in flight. */
+/* The jobs are finished for good (or hopeless): they no longer count as in flight, and XACK + XDEL go out in one pipeline for
+ * all that were given before the main loop goes on: giving them one by one costs nothing. */
 void worker_done(struct worker *w, const struct job *jobs, size_t count);
 /* The jobs are not finished here, and are left to redelivery: only the in-flight count drops. */
 void worker_leave(struct worker *w, size_t count);

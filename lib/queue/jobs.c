@@ -41,6 +41,28 @@ void job_append(struct rds *rds, enum job_kind kind, const struct ident *id)
 				   bytes_of(&kind_letters[kind], 1), bytes_of(text, IDENT_TEXT_LEN)});
 }
 
+/* Reads all replies, so that the connection stays in step; the first error counts. */
+static int read_all(struct rds *rds, size_t commands)
+{
+	int first = OK;
+
+	while (commands-- > 0) {
+		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
+		int err = rds_read_ok(rds, &reply);
+
+		if (err != OK && first == OK)
+			first = err;
+	}
+	return first;
+}
+
+int jobs_enqueue(struct rds *rds, enum job_kind kind, const struct ident *ids, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		job_append(rds, kind, &ids[i]);
+	return read_all(rds, count);
+}
+
 int jobs_ensure_group(struct rds *rds, enum job_stream stream)
 {
 	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
@@ -114,21 +136,6 @@ static size_t ack_append(struct rds *rds, enum job_stream stream, const struct j
 		count -= n;
 	}
 	return commands;
-}
-
-/* Reads all replies, so that the connection stays in step; the first error counts. */
-static int read_all(struct rds *rds, size_t commands)
-{
-	int first = OK;
-
-	while (commands-- > 0) {
-		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
-		int err = rds_read_ok(rds, &reply);
-
-		if (err != OK && first == OK)
-			first = err;
-	}
-	return first;
 }
 
 int jobs_ack(struct rds *rds, enum job_stream stream, const struct job *jobs, size_t count)

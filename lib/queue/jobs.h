@@ -22,6 +22,8 @@ struct job {
 
 /* Pipelined XADD; its reply is read with rds_read by the caller. */
 void job_append(struct rds *rds, enum job_kind kind, const struct ident *id);
+/* All of them in one pipeline. Jobs are hints: after an error some may be queued, and the keeper's sweep brings the rest. */
+MUST_CHECK int jobs_enqueue(struct rds *rds, enum job_kind kind, const struct ident *ids, size_t count);
 /* Creates stream and group where missing. */
 MUST_CHECK int jobs_ensure_group(struct rds *rds, enum job_stream stream);
 /* XREADGROUP up to max new jobs, waiting up to block_ms (0: not at all). Junk entries are moved to the dead-letter stream.

@@ -92,9 +92,11 @@ static void acknowledged_jobs_leave_nothing_behind(void **state)
 {
 	static struct job jobs[1500];
 	size_t count;
+	static struct ident ids[1500];
 
-	for (int i = 0; i < 1500; i++)
-		add(JOB_SIGN);
+	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+		ids[i] = ident_new();
+	assert_int_equal(jobs_enqueue(rds, JOB_SIGN, ids, ARRAY_LEN(ids)), OK);
 	assert_int_equal(jobs_read(rds, STREAM_ISSUANCE, "one", 0, jobs, 1500, &count), OK);
 	assert_int_equal(count, 1500);
 	assert_int_equal(jobs_ack(rds, STREAM_ISSUANCE, jobs, count), OK);

@@ -41,27 +41,27 @@ static bool run(struct keeper *k, struct db_call *call, const char *what)
 	return false;
 }
 
-/* All the rows of one call into the streams, in one pipeline. False when Redis failed: they are due again later. */
+/* All the rows of one call into their streams. False when Redis failed: they are due again later. */
 static bool enqueue(struct keeper *k, const struct db_call *call, size_t count)
 {
-	struct rds *rds = k->process.rds;
+	struct ident *ids = xcalloc(count + 1, sizeof(*ids));
+	int err = OK;
 
-	for (size_t i = 0; i < count; i++) {
-		enum sweep_kind kind;
-		struct ident id;
+	for (size_t kind = 0; kind < ARRAY_LEN(job_of_sweep) && err == OK; kind++) {
+		size_t n = 0;
 
-		sweep_due_at(call, i, &kind, &id);
-		job_append(rds, job_of_sweep[kind], &id);
-	}
-	for (size_t i = 0; i < count; i++) {
-		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
+		for (size_t i = 0; i < count; i++) {
+			enum sweep_kind found;
 
-		if (rds_read_ok(rds, &reply) != OK) {
-			log_event(LOG_LEVEL_WARNING, "due jobs not queued", F_STR("cause", rds_error(rds)));
-			return false;
+			sweep_due_at(call, i, &found, &ids[n]);
+			n += found == kind;
 		}
+		err = jobs_enqueue(k->process.rds, job_of_sweep[kind], ids, n);
 	}
-	return true;
+	free(ids);
+	if (err != OK)
+		log_event(LOG_LEVEL_WARNING, "due jobs not queued", F_STR("cause", rds_error(k->process.rds)));
+	return err == OK;
 }
 
 static void sweep_due(struct keeper *k)
