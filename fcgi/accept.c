@@ -11,7 +11,7 @@
 struct range {
 	const char *ptr; /* "type/subtype" */
 	size_t len;
-	int weight;      /* thousandths */
+	int weight; /* thousandths */
 };
 
 /* "0.75" → 750. Nonsense weighs nothing. */
@@ -53,7 +53,8 @@ static struct range parse_range(const char *element, size_t len)
 	while (semicolon != NULL) {
 		const char *parameter = semicolon + 1;
 		const char *next = memchr(parameter, ';', (size_t)(end - parameter));
-		size_t plen = trimmed(&parameter, (size_t)((next != NULL ? next : end) - parameter));
+		size_t plen =
+			trimmed(&parameter, (size_t)((next != NULL ? next : end) - parameter));
 
 		if (plen >= 2 && (parameter[0] | 0x20) == 'q' && parameter[1] == '=')
 			range.weight = parse_weight(parameter + 2, plen - 2);
@@ -69,7 +70,8 @@ static int match(const struct range *range, const char *type)
 
 	if (range->len == strlen(type) && strncasecmp(range->ptr, type, range->len) == 0)
 		return 3;
-	if (range->len == major + 1 && strncasecmp(range->ptr, type, major) == 0 && range->ptr[major] == '*')
+	if (range->len == major + 1 && strncasecmp(range->ptr, type, major) == 0 &&
+		range->ptr[major] == '*')
 		return 2;
 	return range->len == 3 && strncmp(range->ptr, "*/*", 3) == 0 ? 1 : 0;
 }

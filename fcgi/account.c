@@ -1,5 +1,6 @@
-/* account.c — accounts over HTTP (RFC 8555 sections 7.3 and 7.1.2.1): newAccount, reading, updating and deactivating one,
- * its list of orders, keyChange. Rules: lib/acme/account_rules, lib/acme/keychange_rules. Rows: lib/store/account. */
+/* account.c — accounts over HTTP (RFC 8555 sections 7.3 and 7.1.2.1): newAccount, reading, updating
+ * and deactivating one, its list of orders, keyChange. Rules: lib/acme/account_rules,
+ * lib/acme/keychange_rules. Rows: lib/store/account. */
 #include "fcgi/resource.h"
 
 #include "lib/acme/account_rules.h"
@@ -43,7 +44,8 @@ static int prepare_new(struct request *r, struct problem *pb)
 
 	r->state = new;
 	r->free_state = free_new_account;
-	/* RFC 8555 section 7.3.1: for a key that has an account the request's members do not matter. */
+	/* RFC 8555 section 7.3.1: for a key that has an account the request's members do not
+	 * matter. */
 	err = account_rules_new(r->conf, r->payload, &new->refusal, &new->wish);
 	if (err != OK && err != ERR_PROBLEM)
 		return err;
@@ -60,7 +62,8 @@ static int prepare_new(struct request *r, struct problem *pb)
 static void link_terms(struct request *r)
 {
 	if (r->conf->server.terms_of_service != NULL)
-		answer_header(&r->answer, "Link", "<%s>;rel=\"terms-of-service\"", r->conf->server.terms_of_service);
+		answer_header(&r->answer, "Link", "<%s>;rel=\"terms-of-service\"",
+			r->conf->server.terms_of_service);
 }
 
 /* The key has no account, and none was made. */
@@ -124,7 +127,8 @@ static int prepare_account(struct request *r, struct problem *pb)
 	if (err == OK && wish.deactivate)
 		account_deactivate_call(&r->call, &r->account, thumbprint);
 	else if (err == OK && wish.has_contacts)
-		account_update_call(&r->call, &r->account, thumbprint, wish.contacts, wish.ncontacts, false);
+		account_update_call(&r->call, &r->account, thumbprint, wish.contacts,
+			wish.ncontacts, false);
 	else if (err == OK)
 		account_get_call(&r->call, &r->account, thumbprint);
 	account_rules_done(&wish);
@@ -150,7 +154,8 @@ const struct route account_route = {
 /* ---- its orders, newest first, in pages ---- */
 
 /* The query is empty or "cursor=" and the last id of the page before. */
-static int read_cursor(const struct request *r, struct problem *pb, struct ident *ret, bool *ret_given)
+static int read_cursor(const struct request *r, struct problem *pb, struct ident *ret,
+	bool *ret_given)
 {
 	size_t skip = strlen(CURSOR);
 
@@ -158,7 +163,7 @@ static int read_cursor(const struct request *r, struct problem *pb, struct ident
 	if (!*ret_given)
 		return OK;
 	if (r->query.len > skip && memcmp(r->query.ptr, CURSOR, skip) == 0 &&
-	    ident_parse(bytes_of(r->query.ptr + skip, r->query.len - skip), ret) == OK)
+		ident_parse(bytes_of(r->query.ptr + skip, r->query.len - skip), ret) == OK)
 		return OK;
 	return problem_set(pb, PROBLEM_MALFORMED, "the query is not a cursor of this list");
 }
@@ -174,7 +179,8 @@ static int prepare_orders(struct request *r, struct problem *pb)
 	if (err != OK)
 		return err;
 	/* One more than a page tells whether there is another. */
-	account_orders_call(&r->call, &r->account, r->key->thumbprint, given ? &before : NULL, ORDERS_PAGE + 1);
+	account_orders_call(&r->call, &r->account, r->key->thumbprint, given ? &before : NULL,
+		ORDERS_PAGE + 1);
 	return OK;
 }
 
@@ -218,8 +224,8 @@ static int prepare_key_change(struct request *r, struct problem *pb)
 
 	if (err != OK)
 		return err;
-	account_rekey_call(&r->call, &r->account, r->key->thumbprint, new->thumbprint, bytes_str(new->canonical),
-			   new->spki_sha256);
+	account_rekey_call(&r->call, &r->account, r->key->thumbprint, new->thumbprint,
+		bytes_str(new->canonical), new->spki_sha256);
 	return OK;
 }
 

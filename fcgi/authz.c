@@ -1,5 +1,6 @@
-/* authz.c — authorizations over HTTP (RFC 8555 sections 7.5 and 7.5.2): reading and deactivating one. An empty payload
- * reads; the only other one is {"status": "deactivated"}. Rows: lib/store/authz. */
+/* authz.c — authorizations over HTTP (RFC 8555 sections 7.5 and 7.5.2): reading and deactivating
+ * one. An empty payload reads; the only other one is {"status": "deactivated"}. Rows:
+ * lib/store/authz. */
 #include "fcgi/resource.h"
 
 #include "lib/acme/url.h"
@@ -19,7 +20,8 @@ static int prepare_authz(struct request *r, struct problem *pb)
 		return OK;
 	}
 	if (jx_get_str(r->payload, "status", &status) != OK || !bytes_is(status, "deactivated"))
-		return problem_set(pb, PROBLEM_MALFORMED, "the payload is neither empty nor {\"status\": \"deactivated\"}");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"the payload is neither empty nor {\"status\": \"deactivated\"}");
 	authz_deactivate_call(&r->call, &r->account, r->key->thumbprint, &id);
 	return OK;
 }
@@ -31,7 +33,8 @@ static int respond_authz(struct request *r, struct problem *pb)
 	enum store_code code = authz_result(&r->call, &authz, &queued);
 
 	if (code == STORE_CONFLICT)
-		return problem_set(pb, PROBLEM_MALFORMED, "only a pending or valid authorization can be deactivated");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"only a pending or valid authorization can be deactivated");
 	if (code != STORE_OK)
 		return problem_of_store(code, pb);
 	r->answer.status = 200;

@@ -1,5 +1,6 @@
-/* certificate.c — certificate download (RFC 8555 section 7.4.2) by POST-as-GET, for the account that ordered it. The default
- * is the PEM chain; a client may ask for the DER of the end-entity certificate alone (RFC 2585). */
+/* certificate.c — certificate download (RFC 8555 section 7.4.2) by POST-as-GET, for the account
+ * that ordered it. The default is the PEM chain; a client may ask for the DER of the end-entity
+ * certificate alone (RFC 2585). */
 #include "fcgi/resource.h"
 
 #include "fcgi/accept.h"
@@ -18,8 +19,8 @@ static int prepare_certificate(struct request *r, struct problem *pb)
 	if (err != OK)
 		return err;
 	if (accept_choose(r->accept, types, ARRAY_LEN(types)) < 0)
-		return problem_set_status(pb, 406, PROBLEM_MALFORMED, "certificates come as %s or %s",
-					  types[TYPE_PEM_CHAIN], types[TYPE_DER]);
+		return problem_set_status(pb, 406, PROBLEM_MALFORMED,
+			"certificates come as %s or %s", types[TYPE_PEM_CHAIN], types[TYPE_DER]);
 	order_certificate_call(&r->call, &r->account, r->key->thumbprint, &id);
 	return OK;
 }

@@ -1,5 +1,6 @@
-/* challenge.c — challenges over HTTP (RFC 8555 section 7.5.1). An empty payload reads one; any JSON object, normally {},
- * says that the client is ready, and starts the validation. Rows: lib/store/authz. */
+/* challenge.c — challenges over HTTP (RFC 8555 section 7.5.1). An empty payload reads one; any JSON
+ * object, normally {}, says that the client is ready, and starts the validation. Rows:
+ * lib/store/authz. */
 #include "fcgi/resource.h"
 
 #include "lib/acme/url.h"
@@ -33,7 +34,8 @@ static int prepare_challenge(struct request *r, struct problem *pb)
 static void put_links(struct request *r, const struct authz *authz)
 {
 	CLEANUP_STR char *up = url_of_object(r->conf, URL_AUTHZ, &authz->id);
-	CLEANUP_STR char *self = url_of_challenge(r->conf, &authz->id, challenge_type_name(type_of(r)));
+	CLEANUP_STR char *self =
+		url_of_challenge(r->conf, &authz->id, challenge_type_name(type_of(r)));
 
 	answer_header(&r->answer, "Link", "<%s>;rel=\"up\"", up);
 	answer_header(&r->answer, "Location", "%s", self);
@@ -47,7 +49,7 @@ static int respond_challenge(struct request *r, struct problem *pb)
 
 	if (code == STORE_CONFLICT)
 		return problem_set_status(pb, 409, PROBLEM_MALFORMED,
-					  "the authorization does not take a response to this challenge (any more)");
+			"the authorization does not take a response to this challenge (any more)");
 	if (code != STORE_OK)
 		return problem_of_store(code, pb);
 	if (!challenge_is_shown(r->conf, &authz, type_of(r)))

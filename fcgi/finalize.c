@@ -1,5 +1,6 @@
-/* finalize.c — finalize over HTTP (RFC 8555 section 7.4): the CSR of an order. One guarded statement moves ready → processing;
- * every refusal leaves the order as it was. Rules: lib/acme/finalize_rules. Rows: lib/store/order. */
+/* finalize.c — finalize over HTTP (RFC 8555 section 7.4): the CSR of an order. One guarded
+ * statement moves ready → processing; every refusal leaves the order as it was. Rules:
+ * lib/acme/finalize_rules. Rows: lib/store/order. */
 #include "fcgi/resource.h"
 
 #include "lib/acme/finalize_rules.h"
@@ -30,14 +31,16 @@ static int prepare_finalize(struct request *r, struct problem *pb)
 	return OK;
 }
 
-/* Section 7.4: what is wrong with the CSR is badCSR; whatever is wrong with the order's state is orderNotReady. */
+/* Section 7.4: what is wrong with the CSR is badCSR; whatever is wrong with the order's state is
+ * orderNotReady. */
 static int refuse_finalize(enum store_code code, struct problem *pb)
 {
 	switch (code) {
 	case STORE_EXPIRED:
 		return problem_set(pb, PROBLEM_ORDER_NOT_READY, "the order has expired");
 	case STORE_KEY_BLOCKED:
-		return problem_set(pb, PROBLEM_BAD_CSR, "the key of the CSR is blocked: it is known to be compromised");
+		return problem_set(pb, PROBLEM_BAD_CSR,
+			"the key of the CSR is blocked: it is known to be compromised");
 	default:
 		return problem_of_store(code, pb);
 	}

@@ -1,4 +1,5 @@
-/* order.c — orders over HTTP (RFC 8555 section 7.4): newOrder and reading one. Rules: lib/acme/order_rules. Rows: lib/store/order. */
+/* order.c — orders over HTTP (RFC 8555 section 7.4): newOrder and reading one. Rules:
+ * lib/acme/order_rules. Rows: lib/store/order. */
 #include "fcgi/resource.h"
 
 #include "lib/acme/order_rules.h"
@@ -10,8 +11,10 @@
 
 /* ---- newOrder ---- */
 
-/* Ids and secrets for the authorizations that will be new; one allocation of each, freed by the caller. */
-static void draw_authorizations(size_t count, struct ident *ids, uint8_t *secrets, struct bytes *tokens)
+/* Ids and secrets for the authorizations that will be new; one allocation of each, freed by the
+ * caller. */
+static void draw_authorizations(size_t count, struct ident *ids, uint8_t *secrets,
+	struct bytes *tokens)
 {
 	rnd_bytes(secrets, count * SECRET_LEN);
 	for (size_t i = 0; i < count; i++) {
@@ -59,7 +62,8 @@ static int respond_new(struct request *r, struct problem *pb)
 	struct order order = {0};
 	enum store_code code = order_result(&r->call, &order);
 
-	return code == STORE_OK ? resource_answer_order(r, 201, &order) : problem_of_store(code, pb);
+	return code == STORE_OK ? resource_answer_order(r, 201, &order)
+				: problem_of_store(code, pb);
 }
 
 const struct route order_new_route = {
@@ -89,7 +93,8 @@ static int respond_order(struct request *r, struct problem *pb)
 	struct order order = {0};
 	enum store_code code = order_result(&r->call, &order);
 
-	return code == STORE_OK ? resource_answer_order(r, 200, &order) : problem_of_store(code, pb);
+	return code == STORE_OK ? resource_answer_order(r, 200, &order)
+				: problem_of_store(code, pb);
 }
 
 static void reread_order(struct request *r)

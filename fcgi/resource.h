@@ -1,5 +1,5 @@
-/* resource.h — the routes of assay-account and assay-order, each defined in the file of its resource, and what these
- * files share. */
+/* resource.h — the routes of assay-account and assay-order, each defined in the file of its
+ * resource, and what these files share. */
 #pragma once
 
 #include "fcgi/app.h"

@@ -1,5 +1,5 @@
-/* revoke.c — revokeCert over HTTP (RFC 8555 section 7.6), signed by an account (kid) or by the certificate's own key (jwk).
- * Rules: lib/acme/revoke_rules. Rows: lib/store/order. */
+/* revoke.c — revokeCert over HTTP (RFC 8555 section 7.6), signed by an account (kid) or by the
+ * certificate's own key (jwk). Rules: lib/acme/revoke_rules. Rows: lib/store/order. */
 #include "fcgi/resource.h"
 
 #include "lib/acme/revoke_rules.h"
@@ -13,8 +13,8 @@ static int prepare_revoke(struct request *r, struct problem *pb)
 
 	if (err != OK)
 		return err;
-	revoke_call(&r->call, by_account ? &r->account : NULL, r->key->thumbprint, wish->view->serial,
-		    buf_bytes(&wish->der), wish->reason);
+	revoke_call(&r->call, by_account ? &r->account : NULL, r->key->thumbprint,
+		wish->view->serial, buf_bytes(&wish->der), wish->reason);
 	return OK;
 }
 
@@ -23,7 +23,8 @@ static int respond_revoke(struct request *r, struct problem *pb)
 	enum store_code code = revoke_result(&r->call);
 
 	if (code == STORE_NOT_FOUND)
-		return problem_set_status(pb, 404, PROBLEM_MALFORMED, "this certificate was not issued here");
+		return problem_set_status(pb, 404, PROBLEM_MALFORMED,
+			"this certificate was not issued here");
 	if (code != STORE_OK)
 		return problem_of_store(code, pb);
 	r->answer.status = 200;

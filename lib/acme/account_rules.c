@@ -27,8 +27,8 @@ static bool is_alnum(uint8_t c)
 	return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 }
 
-/* RFC 5322 dot-atom: atoms of atext, parted by single dots; without '/', '#' and '?', which RFC 6068 section 2 wants
- * escaped in a URL, and without escapes. */
+/* RFC 5322 dot-atom: atoms of atext, parted by single dots; without '/', '#' and '?', which RFC
+ * 6068 section 2 wants escaped in a URL, and without escapes. */
 static bool is_local_part(struct bytes text)
 {
 	bool atom = false;
@@ -79,15 +79,19 @@ static int check_mailto(struct bytes address, struct problem *pb)
 	size_t local_len;
 
 	if (address.len > 0 && memchr(address.ptr, '?', address.len) != NULL)
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a mailto contact must not have header fields (?…)");
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a mailto contact must not have header fields (?…)");
 	if (address.len > 0 && memchr(address.ptr, ',', address.len) != NULL)
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a mailto contact must hold exactly one address");
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a mailto contact must hold exactly one address");
 	if (at == NULL)
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a mailto contact holds no e-mail address");
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a mailto contact holds no e-mail address");
 	local_len = (size_t)(at - address.ptr);
 	if (!is_local_part(bytes_of(address.ptr, local_len)) ||
-	    !is_domain(bytes_of(at + 1, address.len - local_len - 1)))
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a mailto contact is not a valid e-mail address");
+		!is_domain(bytes_of(at + 1, address.len - local_len - 1)))
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a mailto contact is not a valid e-mail address");
 	return OK;
 }
 
@@ -105,7 +109,8 @@ static bool scheme_is_accepted(const struct conf *conf, struct bytes scheme)
 	for (size_t i = 0; i < conf->handlers.contact_schemes.count; i++) {
 		const char *known = conf->handlers.contact_schemes.items[i];
 
-		if (strlen(known) == scheme.len && strncasecmp(known, (const char *)scheme.ptr, scheme.len) == 0)
+		if (strlen(known) == scheme.len &&
+			strncasecmp(known, (const char *)scheme.ptr, scheme.len) == 0)
 			return true;
 	}
 	return false;
@@ -118,27 +123,32 @@ static int check_contact(const struct conf *conf, struct bytes url, struct probl
 	struct bytes rest;
 
 	if (url.len == 0 || url.len > CONTACT_MAX_BYTES)
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a contact is empty or longer than %d bytes",
-				   CONTACT_MAX_BYTES);
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a contact is empty or longer than %d bytes", CONTACT_MAX_BYTES);
 	if (!is_printable_ascii(url))
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a contact is not a URL in printable ASCII");
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a contact is not a URL in printable ASCII");
 	colon = memchr(url.ptr, ':', url.len);
 	if (colon == NULL)
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a contact is not a URL (mailto:user@example.org)");
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a contact is not a URL (mailto:user@example.org)");
 	scheme = bytes_of(url.ptr, (size_t)(colon - url.ptr));
 	rest = bytes_of(colon + 1, url.len - scheme.len - 1);
 	if (!scheme_is_accepted(conf, scheme))
-		return problem_set(pb, PROBLEM_UNSUPPORTED_CONTACT, "contacts of the scheme \"%.*s\" are not supported",
-				   (int)scheme.len, (const char *)scheme.ptr);
-	if (scheme.len == strlen("mailto") && strncasecmp("mailto", (const char *)scheme.ptr, scheme.len) == 0)
+		return problem_set(pb, PROBLEM_UNSUPPORTED_CONTACT,
+			"contacts of the scheme \"%.*s\" are not supported", (int)scheme.len,
+			(const char *)scheme.ptr);
+	if (scheme.len == strlen("mailto") &&
+		strncasecmp("mailto", (const char *)scheme.ptr, scheme.len) == 0)
 		return check_mailto(rest, pb);
 	if (rest.len == 0)
-		return problem_set(pb, PROBLEM_INVALID_CONTACT, "a contact has nothing behind its scheme");
+		return problem_set(pb, PROBLEM_INVALID_CONTACT,
+			"a contact has nothing behind its scheme");
 	return OK;
 }
 
 static int read_contacts(const struct conf *conf, const struct jx *payload, struct problem *pb,
-			 struct account_wish *wish)
+	struct account_wish *wish)
 {
 	const struct jx *list = NULL;
 	int err = jx_get_array(payload, "contact", &list);
@@ -148,13 +158,15 @@ static int read_contacts(const struct conf *conf, const struct jx *payload, stru
 	if (err != OK)
 		return problem_set(pb, PROBLEM_MALFORMED, "\"contact\" is not an array");
 	if (jx_count(list) > CONTACTS_MAX)
-		return problem_set(pb, PROBLEM_MALFORMED, "there are more than %d contacts", CONTACTS_MAX);
+		return problem_set(pb, PROBLEM_MALFORMED, "there are more than %d contacts",
+			CONTACTS_MAX);
 	wish->contacts = xcalloc(jx_count(list) + 1, sizeof(*wish->contacts));
 	for (size_t i = 0; i < jx_count(list); i++) {
 		struct bytes *contact = &wish->contacts[wish->ncontacts];
 
 		if (jx_str(jx_at(list, i), contact) != OK)
-			return problem_set(pb, PROBLEM_MALFORMED, "\"contact\" holds something that is no string");
+			return problem_set(pb, PROBLEM_MALFORMED,
+				"\"contact\" holds something that is no string");
 		err = check_contact(conf, *contact, pb);
 		if (err != OK)
 			return err;
@@ -165,7 +177,7 @@ static int read_contacts(const struct conf *conf, const struct jx *payload, stru
 }
 
 int account_rules_new(const struct conf *conf, const struct jx *payload, struct problem *pb,
-		      struct account_wish *ret)
+	struct account_wish *ret)
 {
 	int err = read_bool(payload, "onlyReturnExisting", pb, &ret->only_existing);
 
@@ -177,12 +189,12 @@ int account_rules_new(const struct conf *conf, const struct jx *payload, struct 
 	/* RFC 8555 section 7.3: with terms in the directory, a new account must agree to them. */
 	if (conf->server.terms_of_service != NULL && !ret->terms_agreed)
 		return problem_set(pb, PROBLEM_MALFORMED, "must agree to terms of service: %s",
-				   conf->server.terms_of_service);
+			conf->server.terms_of_service);
 	return read_contacts(conf, payload, pb, ret);
 }
 
-/* RFC 8555 section 7.3.6: "deactivated" is the one status a client may set; section 7.3.2: other updates of the
- * status are ignored (clients send whole account objects back). */
+/* RFC 8555 section 7.3.6: "deactivated" is the one status a client may set; section 7.3.2: other
+ * updates of the status are ignored (clients send whole account objects back). */
 static int read_status(const struct jx *payload, struct problem *pb, struct account_wish *wish)
 {
 	struct bytes status;
@@ -197,7 +209,7 @@ static int read_status(const struct jx *payload, struct problem *pb, struct acco
 }
 
 int account_rules_update(const struct conf *conf, const struct jx *payload, struct problem *pb,
-			 struct account_wish *ret)
+	struct account_wish *ret)
 {
 	int err;
 

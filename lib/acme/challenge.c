@@ -29,7 +29,8 @@ enum challenge_type challenge_type_parse(struct bytes name)
 	return CHALLENGE_NONE;
 }
 
-void challenge_token(struct bytes secret, enum challenge_type type, char out[CHALLENGE_TOKEN_LEN + 1])
+void challenge_token(struct bytes secret, enum challenge_type type,
+	char out[CHALLENGE_TOKEN_LEN + 1])
 {
 	CLEANUP_BUF struct buf seed = {0};
 	uint8_t digest[32];
@@ -50,7 +51,8 @@ bool challenge_is_enabled(const struct conf *conf, enum challenge_type type)
 	return false;
 }
 
-bool challenge_is_shown(const struct conf *conf, const struct authz *authz, enum challenge_type type)
+bool challenge_is_shown(const struct conf *conf, const struct authz *authz,
+	enum challenge_type type)
 {
 	if (type == CHALLENGE_NONE)
 		return false;

@@ -41,9 +41,10 @@ static void sort_and_dedupe(struct order_wish *wish)
 	wish->count = kept;
 }
 
-/* Adds one identifier to wish, or a subproblem about it to bad. ERR_PROBLEM: it is no identifier at all. */
+/* Adds one identifier to wish, or a subproblem about it to bad. ERR_PROBLEM: it is no identifier at
+ * all. */
 static int read_identifier(const struct conf *conf, const struct jx *identifier, struct problem *pb,
-			   struct problem *bad, struct order_wish *wish)
+	struct problem *bad, struct order_wish *wish)
 {
 	CLEANUP_BUF struct buf quoted = {0};
 	CLEANUP_PROBLEM struct problem why = {0};
@@ -53,14 +54,15 @@ static int read_identifier(const struct conf *conf, const struct jx *identifier,
 	int err;
 
 	if (!jx_is_object(identifier) || jx_get_str(identifier, "type", &type) != OK ||
-	    jx_get_str(identifier, "value", &value) != OK)
-		return problem_set(pb, PROBLEM_MALFORMED, "an identifier is not an object with the strings \"type\" and "
-							  "\"value\"");
+		jx_get_str(identifier, "value", &value) != OK)
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"an identifier is not an object with the strings \"type\" and "
+			"\"value\"");
 	problem_quote(&quoted, value, QUOTE_MAX_BYTES);
 	/* RFC 8555 section 9.7.7: dns is the one type we take. */
 	if (!bytes_is(type, "dns")) {
 		problem_add_sub(bad, buf_str(&quoted), PROBLEM_UNSUPPORTED_IDENTIFIER,
-				"only identifiers of type \"dns\" are supported");
+			"only identifiers of type \"dns\" are supported");
 		return OK;
 	}
 	err = policy_name(conf, value, name, &why);
@@ -74,20 +76,22 @@ static int read_identifier(const struct conf *conf, const struct jx *identifier,
 }
 
 static int read_identifiers(const struct conf *conf, const struct jx *payload, struct problem *pb,
-			    struct order_wish *wish)
+	struct order_wish *wish)
 {
 	CLEANUP_PROBLEM struct problem bad = {0};
 	const struct jx *list = NULL;
 	size_t max = (size_t)conf->orders.names_max;
 
 	if (jx_get_array(payload, "identifiers", &list) != OK)
-		return problem_set(pb, PROBLEM_MALFORMED, "\"identifiers\" is missing or not an array");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"\"identifiers\" is missing or not an array");
 	if (wish->profile->names_max < conf->orders.names_max)
 		max = (size_t)wish->profile->names_max;
 	if (jx_count(list) == 0)
 		return problem_set(pb, PROBLEM_MALFORMED, "\"identifiers\" is empty");
 	if (jx_count(list) > max)
-		return problem_set(pb, PROBLEM_MALFORMED, "an order may have at most %zu identifiers", max);
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"an order may have at most %zu identifiers", max);
 	wish->names = xcalloc(jx_count(list), sizeof(*wish->names));
 	for (size_t i = 0; i < jx_count(list); i++) {
 		int err = read_identifier(conf, jx_at(list, i), pb, &bad, wish);
@@ -108,7 +112,7 @@ static int read_identifiers(const struct conf *conf, const struct jx *payload, s
 
 /* draft-ietf-acme-profiles: an unknown profile is an error, none means the default one. */
 static int read_profile(const struct conf *conf, const struct jx *payload, struct problem *pb,
-			struct order_wish *wish)
+	struct order_wish *wish)
 {
 	CLEANUP_BUF struct buf quoted = {0};
 	struct bytes name;
@@ -124,12 +128,13 @@ static int read_profile(const struct conf *conf, const struct jx *payload, struc
 	if (wish->profile != NULL)
 		return OK;
 	problem_quote(&quoted, name, QUOTE_MAX_BYTES);
-	return problem_set(pb, PROBLEM_INVALID_PROFILE, "there is no profile \"%s\"; the directory lists them",
-			   buf_str(&quoted));
+	return problem_set(pb, PROBLEM_INVALID_PROFILE,
+		"there is no profile \"%s\"; the directory lists them", buf_str(&quoted));
 }
 
 /* An optional RFC 3339 time. */
-static int read_time(const struct jx *payload, const char *name, struct problem *pb, int64_t *ret_us)
+static int read_time(const struct jx *payload, const char *name, struct problem *pb,
+	int64_t *ret_us)
 {
 	struct bytes text;
 	int err = jx_get_str(payload, name, &text);
@@ -140,14 +145,16 @@ static int read_time(const struct jx *payload, const char *name, struct problem 
 	if (err == OK)
 		err = clock_rfc3339_parse(text, ret_us);
 	if (err != OK)
-		return problem_set(pb, PROBLEM_MALFORMED, "\"%s\" is not a time as of RFC 3339", name);
-	/* Certificates hold whole seconds (RFC 5280 section 4.1.2.5), so that is what was asked for and is echoed. */
+		return problem_set(pb, PROBLEM_MALFORMED, "\"%s\" is not a time as of RFC 3339",
+			name);
+	/* Certificates hold whole seconds (RFC 5280 section 4.1.2.5), so that is what was asked for
+	 * and is echoed. */
 	*ret_us -= *ret_us % USEC_PER_SEC;
 	return OK;
 }
 
-int order_rules_check_dates(const struct conf_profile *profile, int64_t not_before_us, int64_t not_after_us,
-			    int64_t now_us, struct problem *pb)
+int order_rules_check_dates(const struct conf_profile *profile, int64_t not_before_us,
+	int64_t not_after_us, int64_t now_us, struct problem *pb)
 {
 	int64_t window = DATES_WINDOW_SECS * USEC_PER_SEC;
 	int64_t from = now_us;
@@ -155,19 +162,21 @@ int order_rules_check_dates(const struct conf_profile *profile, int64_t not_befo
 	if (not_before_us != INT64_MIN) {
 		/* CA/B BR 7.1.2.7: notBefore within 48 hours of the signature. */
 		if (not_before_us < now_us - window || not_before_us > now_us + window)
-			return problem_set(pb, PROBLEM_MALFORMED, "\"notBefore\" must be within %d hours of now",
-					   DATES_WINDOW_SECS / 3600);
+			return problem_set(pb, PROBLEM_MALFORMED,
+				"\"notBefore\" must be within %d hours of now",
+				DATES_WINDOW_SECS / 3600);
 		from = not_before_us;
 	}
 	if (not_after_us == INT64_MIN)
 		return OK;
 	if (not_after_us <= now_us || not_after_us <= from)
-		return problem_set(pb, PROBLEM_MALFORMED, "\"notAfter\" is not later than now and \"notBefore\"");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"\"notAfter\" is not later than now and \"notBefore\"");
 	/* RFC 5280 section 4.1.2.5: notAfter is inclusive. */
 	if (not_after_us > from + (profile->validity_secs - 1) * USEC_PER_SEC)
 		return problem_set(pb, PROBLEM_MALFORMED,
-				   "the profile \"%s\" issues for at most %lld seconds; \"notAfter\" is later",
-				   profile->name, (long long)profile->validity_secs);
+			"the profile \"%s\" issues for at most %lld seconds; \"notAfter\" is later",
+			profile->name, (long long)profile->validity_secs);
 	return OK;
 }
 
@@ -182,8 +191,8 @@ int64_t order_rules_min_reuse(const struct conf *conf, int64_t now_us)
 	return now_us + secs * USEC_PER_SEC;
 }
 
-int order_rules_new(const struct conf *conf, const struct jx *payload, int64_t now_us, struct problem *pb,
-		    struct order_wish **ret)
+int order_rules_new(const struct conf *conf, const struct jx *payload, int64_t now_us,
+	struct problem *pb, struct order_wish **ret)
 {
 	CLEANUP(order_rules_free) struct order_wish *wish = xcalloc(1, sizeof(*wish));
 	int err;
@@ -200,7 +209,8 @@ int order_rules_new(const struct conf *conf, const struct jx *payload, int64_t n
 	err = read_time(payload, "notAfter", pb, &wish->not_after_us);
 	if (err != OK)
 		return err;
-	err = order_rules_check_dates(wish->profile, wish->not_before_us, wish->not_after_us, now_us, pb);
+	err = order_rules_check_dates(wish->profile, wish->not_before_us, wish->not_after_us,
+		now_us, pb);
 	if (err != OK)
 		return err;
 	*ret = TAKE(wish);

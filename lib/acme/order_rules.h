@@ -1,4 +1,5 @@
-/* order_rules.h — what a newOrder may ask for (RFC 8555 section 7.4). Decisions only; used by fcgi/order.c. */
+/* order_rules.h — what a newOrder may ask for (RFC 8555 section 7.4). Decisions only; used by
+ * fcgi/order.c. */
 #pragma once
 
 #include "lib/base/conf.h"
@@ -13,20 +14,20 @@ struct order_wish {
 	int64_t not_after_us;
 };
 
-/* malformed, rejectedIdentifier, unsupportedIdentifier (a compound when several names are bad), invalidProfile. Members that
- * we do not know are ignored. */
-MUST_CHECK int order_rules_new(const struct conf *conf, const struct jx *payload, int64_t now_us, struct problem *pb,
-	struct order_wish **ret);
+/* malformed, rejectedIdentifier, unsupportedIdentifier (a compound when several names are bad),
+ * invalidProfile. Members that we do not know are ignored. */
+MUST_CHECK int order_rules_new(const struct conf *conf, const struct jx *payload, int64_t now_us,
+	struct problem *pb, struct order_wish **ret);
 void order_rules_free(struct order_wish *wish);
 DEFINE_CLEANUP(order_rules_free, struct order_wish *)
 
-/* Whether a certificate with these dates (INT64_MIN = ours to choose) could be issued as asked: section 7.4 forbids to
- * alter them. notBefore lies within DATES_WINDOW_SECS of now, and the time from notBefore (or now) to notAfter, both
- * ends included, is at most the profile's validity. */
+/* Whether a certificate with these dates (INT64_MIN = ours to choose) could be issued as asked:
+ * section 7.4 forbids to alter them. notBefore lies within DATES_WINDOW_SECS of now, and the time
+ * from notBefore (or now) to notAfter, both ends included, is at most the profile's validity. */
 #define DATES_WINDOW_SECS (48 * 3600)
-MUST_CHECK int order_rules_check_dates(const struct conf_profile *profile, int64_t not_before_us, int64_t not_after_us,
-	int64_t now_us, struct problem *pb);
+MUST_CHECK int order_rules_check_dates(const struct conf_profile *profile, int64_t not_before_us,
+	int64_t not_after_us, int64_t now_us, struct problem *pb);
 
-/* Valid authorizations are reused when they live at least until this time: an eighth of an order's life, at least an
- * hour and at most a day. */
+/* Valid authorizations are reused when they live at least until this time: an eighth of an order's
+ * life, at least an hour and at most a day. */
 int64_t order_rules_min_reuse(const struct conf *conf, int64_t now_us);

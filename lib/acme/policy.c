@@ -1,7 +1,8 @@
 /* policy.c — one rule, one function, for the names we certify.
  *
- * Sources: RFC 1034 section 3.5 and RFC 5890 (labels), RFC 5891 (IDNA2008), CA/B BR 7.1.4.2 and 3.2.2.6 (R-LDH labels,
- * underscores, public suffixes), WHATWG URL "ends in a number" (what software takes for an IPv4 address). */
+ * Sources: RFC 1034 section 3.5 and RFC 5890 (labels), RFC 5891 (IDNA2008), CA/B BR 7.1.4.2
+ * and 3.2.2.6 (R-LDH labels, underscores, public suffixes), WHATWG URL "ends in a number" (what
+ * software takes for an IPv4 address). */
 #include "lib/acme/policy.h"
 
 #include <idn2.h>
@@ -41,10 +42,12 @@ static int copy_text(struct bytes value, char *out, struct problem *pb)
 		return problem_set(pb, PROBLEM_MALFORMED, "the identifier's value is empty");
 	for (size_t i = 0; i < value.len; i++) {
 		if (value.ptr[i] <= ' ' || value.ptr[i] == 0x7f)
-			return problem_set(pb, PROBLEM_MALFORMED, "the identifier's value holds white space or "
-								  "control characters");
+			return problem_set(pb, PROBLEM_MALFORMED,
+				"the identifier's value holds white space or "
+				"control characters");
 		if (value.ptr[i] > 0x7f)
-			return REFUSE(pb, "internationalized names must be written as A-labels (xn--…)");
+			return REFUSE(pb,
+				"internationalized names must be written as A-labels (xn--…)");
 	}
 	if (value.len > NAME_MAX_BYTES)
 		return REFUSE(pb, "the name is longer than %d characters", NAME_MAX_BYTES);
@@ -57,8 +60,9 @@ static int copy_text(struct bytes value, char *out, struct problem *pb)
 	return OK;
 }
 
-/* RFC 5891 section 4: an xn-- label must decode, be NFC, hold only permitted characters in permitted places, and
- * encode to the same label again. libidn2's registration check does exactly that. */
+/* RFC 5891 section 4: an xn-- label must decode, be NFC, hold only permitted characters in
+ * permitted places, and encode to the same label again. libidn2's registration check does exactly
+ * that. */
 static int check_alabel(struct label label, struct problem *pb)
 {
 	char text[LABEL_MAX_BYTES + 1];
@@ -72,40 +76,50 @@ static int check_alabel(struct label label, struct problem *pb)
 		rc = IDN2_UALABEL_MISMATCH;
 	idn2_free(registered);
 	if (rc != IDN2_OK)
-		return REFUSE(pb, "the label \"%s\" is not valid IDNA2008: %s", text, idn2_strerror(rc));
+		return REFUSE(pb, "the label \"%s\" is not valid IDNA2008: %s", text,
+			idn2_strerror(rc));
 	return OK;
 }
 
 static int check_label(struct label label, struct problem *pb)
 {
 	if (label.len == 0)
-		return REFUSE(pb, "the name has an empty label (a leading, trailing or doubled dot)");
+		return REFUSE(pb,
+			"the name has an empty label (a leading, trailing or doubled dot)");
 	if (label.len > LABEL_MAX_BYTES)
 		return REFUSE(pb, "a label is longer than %d characters", LABEL_MAX_BYTES);
 	for (size_t i = 0; i < label.len; i++) {
 		char c = label.ptr[i];
 
 		if (c == '_')
-			return REFUSE(pb, "underscores are not allowed in the names of certificates");
+			return REFUSE(pb,
+				"underscores are not allowed in the names of certificates");
 		if (c == '*')
-			return REFUSE(pb, "a wildcard must be the whole leftmost label and there may be only one");
+			return REFUSE(pb,
+				"a wildcard must be the whole leftmost label and there may be only "
+				"one");
 		if (c == ':' || c == '[')
-			return REFUSE(pb, "the value is an IP address, a port or a URL, not a DNS name");
+			return REFUSE(pb,
+				"the value is an IP address, a port or a URL, not a DNS name");
 		if (!is_ldh(c))
 			return REFUSE(pb, "the name holds the character '%c'", c);
 	}
 	if (label.ptr[0] == '-' || label.ptr[label.len - 1] == '-')
 		return REFUSE(pb, "a label begins or ends with a hyphen");
-	/* RFC 5890 section 2.3.1: hyphens in third and fourth place are reserved; of those only A-labels are known. */
+	/* RFC 5890 section 2.3.1: hyphens in third and fourth place are reserved; of those only
+	 * A-labels are known. */
 	if (label.len >= 4 && label.ptr[2] == '-' && label.ptr[3] == '-') {
 		if (label.ptr[0] != 'x' || label.ptr[1] != 'n')
-			return REFUSE(pb, "a label with hyphens in third and fourth place is reserved (RFC 5890)");
+			return REFUSE(pb,
+				"a label with hyphens in third and fourth place is reserved (RFC "
+				"5890)");
 		return check_alabel(label, pb);
 	}
 	return OK;
 }
 
-/* 127.1, 0x7f.1, 2130706433, 017700000001: whatever ends in a number is an address to some software. */
+/* 127.1, 0x7f.1, 2130706433, 017700000001: whatever ends in a number is an address to some
+ * software. */
 static bool is_number(struct label label)
 {
 	size_t i = 0;
@@ -137,7 +151,8 @@ static int check_labels(const char *base, struct problem *pb)
 		count++;
 	}
 	if (is_number(label))
-		return REFUSE(pb, "the value is an IP address, or would be read as one; not a DNS name");
+		return REFUSE(pb,
+			"the value is an IP address, or would be read as one; not a DNS name");
 	if (count < 2)
 		return REFUSE(pb, "the name has a single label");
 	if (count > LABELS_MAX)
@@ -181,8 +196,8 @@ static int check_suffix(const struct conf *conf, const char *base, struct proble
 	return OK;
 }
 
-/* An entry ".suffix" means that name and everything under it; another entry that name. A wildcard covers every name
- * one label longer than its base, and none of them may be blocked. */
+/* An entry ".suffix" means that name and everything under it; another entry that name. A wildcard
+ * covers every name one label longer than its base, and none of them may be blocked. */
 static bool is_blocked_by(const char *entry, const char *base, bool wildcard)
 {
 	bool suffix = entry[0] == '.';
@@ -194,7 +209,8 @@ static bool is_blocked_by(const char *entry, const char *base, bool wildcard)
 	return wildcard && parent != NULL && strcasecmp(base, parent + 1) == 0;
 }
 
-static int check_blocked(const struct conf *conf, const char *base, bool wildcard, struct problem *pb)
+static int check_blocked(const struct conf *conf, const char *base, bool wildcard,
+	struct problem *pb)
 {
 	for (size_t i = 0; i < conf->orders.blocked_names.count; i++) {
 		if (is_blocked_by(conf->orders.blocked_names.items[i], base, wildcard))

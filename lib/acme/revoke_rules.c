@@ -17,15 +17,18 @@ static int read_certificate(const struct jx *payload, struct problem *pb, struct
 	struct bytes text;
 
 	if (jx_get_str(payload, "certificate", &text) != OK)
-		return problem_set(pb, PROBLEM_MALFORMED, "\"certificate\" is missing or not a string");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"\"certificate\" is missing or not a string");
 	if (text.len > B64URL_LEN(CERTIFICATE_MAX_BYTES))
 		return problem_set(pb, PROBLEM_MALFORMED, "the certificate is larger than %d bytes",
-				   CERTIFICATE_MAX_BYTES);
+			CERTIFICATE_MAX_BYTES);
 	if (b64url_parse_buf(text, &wish->der) != OK)
 		return problem_set(pb, PROBLEM_MALFORMED,
-				   "\"certificate\" is not base64url of a DER certificate (no PEM, no padding)");
+			"\"certificate\" is not base64url of a DER certificate (no PEM, no "
+			"padding)");
 	if (certview_parse(buf_bytes(&wish->der), &wish->view) != OK)
-		return problem_set(pb, PROBLEM_MALFORMED, "\"certificate\" is not exactly one DER certificate");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"\"certificate\" is not exactly one DER certificate");
 	return OK;
 }
 
@@ -46,8 +49,8 @@ static int read_reason(const struct jx *payload, struct problem *pb, int *ret)
 		return OK;
 	default:
 		return problem_set(pb, PROBLEM_BAD_REVOCATION_REASON,
-				   "reason %lld is not one of 0, 1, 3, 4 and 5 (RFC 5280 section 5.3.1)",
-				   (long long)reason);
+			"reason %lld is not one of 0, 1, 3, 4 and 5 (RFC 5280 section 5.3.1)",
+			(long long)reason);
 	}
 }
 
@@ -58,13 +61,15 @@ static int check_key(const struct revoke_wish *wish, const struct jwk *key, stru
 	EVP_PKEY *certified = X509_get0_pubkey(wish->view->x509);
 
 	if (certified == NULL || spki_sha256_of(certified, digest) != OK ||
-	    memcmp(digest, key->spki_sha256, sizeof(digest)) != 0)
-		return problem_set(pb, PROBLEM_UNAUTHORIZED, "the request is signed with a key that is neither the "
-							     "certificate's nor, by \"kid\", an account's");
+		memcmp(digest, key->spki_sha256, sizeof(digest)) != 0)
+		return problem_set(pb, PROBLEM_UNAUTHORIZED,
+			"the request is signed with a key that is neither the "
+			"certificate's nor, by \"kid\", an account's");
 	return OK;
 }
 
-int revoke_rules_parse(const struct jx *payload, const struct jwk *key, struct problem *pb, struct revoke_wish **ret)
+int revoke_rules_parse(const struct jx *payload, const struct jwk *key, struct problem *pb,
+	struct revoke_wish **ret)
 {
 	CLEANUP(revoke_rules_free) struct revoke_wish *wish = xcalloc(1, sizeof(*wish));
 	int err;

@@ -10,13 +10,20 @@ static const char *const account_words[] = {
 };
 
 static const char *const order_words[] = {
-	[ORDER_PENDING] = "pending", [ORDER_READY] = "ready", [ORDER_PROCESSING] = "processing",
-	[ORDER_VALID] = "valid",     [ORDER_INVALID] = "invalid",
+	[ORDER_PENDING] = "pending",
+	[ORDER_READY] = "ready",
+	[ORDER_PROCESSING] = "processing",
+	[ORDER_VALID] = "valid",
+	[ORDER_INVALID] = "invalid",
 };
 
 static const char *const authz_words[] = {
-	[AUTHZ_PENDING] = "pending",         [AUTHZ_VALID] = "valid",     [AUTHZ_INVALID] = "invalid",
-	[AUTHZ_DEACTIVATED] = "deactivated", [AUTHZ_EXPIRED] = "expired", [AUTHZ_REVOKED] = "revoked",
+	[AUTHZ_PENDING] = "pending",
+	[AUTHZ_VALID] = "valid",
+	[AUTHZ_INVALID] = "invalid",
+	[AUTHZ_DEACTIVATED] = "deactivated",
+	[AUTHZ_EXPIRED] = "expired",
+	[AUTHZ_REVOKED] = "revoked",
 };
 
 static const char *const challenge_words[] = {

@@ -1,5 +1,6 @@
-/* state.h — the words of RFC 8555 section 7.1.6 for the states that PostgreSQL keeps. Which moves are legal is
- * decided by the guarded statements of sql/api; here they only get their names. Used by lib/acme/view. */
+/* state.h — the words of RFC 8555 section 7.1.6 for the states that PostgreSQL keeps. Which moves
+ * are legal is decided by the guarded statements of sql/api; here they only get their names. Used
+ * by lib/acme/view. */
 #pragma once
 
 #include "lib/store/authz.h"

@@ -1,5 +1,5 @@
-/* suffixes.c — see suffixes.h. Private-section suffixes (github.io …) have an owner who may want a certificate for them,
- * so only the ICANN section counts (CA/B BR 3.2.2.6). */
+/* suffixes.c — see suffixes.h. Private-section suffixes (github.io …) have an owner who may want a
+ * certificate for them, so only the ICANN section counts (CA/B BR 3.2.2.6). */
 #include "lib/acme/suffixes.h"
 
 #include <libpsl.h>
@@ -58,7 +58,9 @@ static int find_list(const char *path, const psl_ctx_t **ret)
 	if (err != OK)
 		return err;
 	added = xcalloc(1, sizeof(*added));
-	*added = (struct list){.next = lists, .path = path != NULL ? xstrdup(path) : NULL, .psl = psl};
+	*added = (struct list){.next = lists,
+		.path = path != NULL ? xstrdup(path) : NULL,
+		.psl = psl};
 	lists = added;
 	*ret = psl;
 	return OK;

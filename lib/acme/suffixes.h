@@ -1,12 +1,14 @@
-/* suffixes.h — the public suffix list: the only user of libpsl. Used by policy and, before a start, by configuration
- * checks. Thread safe. A list is read once for each file name and kept until the process ends. */
+/* suffixes.h — the public suffix list: the only user of libpsl. Used by policy and, before a start,
+ * by configuration checks. Thread safe. A list is read once for each file name and kept until the
+ * process ends. */
 #pragma once
 
 #include "lib/base/conf.h"
 
-/* Reads orders.public_suffixes (default: the list built into libpsl). ERR_INTERNAL when the file cannot be read, is no
- * list, or has so few rules that something is wrong with it. */
+/* Reads orders.public_suffixes (default: the list built into libpsl). ERR_INTERNAL when the file
+ * cannot be read, is no list, or has so few rules that something is wrong with it. */
 MUST_CHECK int suffixes_load(const struct conf *conf);
-/* Whether name (lower-case A-labels) is itself a public suffix by a rule of the list's ICANN section. Names under top-level
- * domains that the list does not know are not. ERR_INTERNAL when the list cannot be loaded. */
+/* Whether name (lower-case A-labels) is itself a public suffix by a rule of the list's ICANN
+ * section. Names under top-level domains that the list does not know are not. ERR_INTERNAL when the
+ * list cannot be loaded. */
 MUST_CHECK int suffixes_is_public(const struct conf *conf, const char *name, bool *ret);

@@ -1,11 +1,13 @@
-/* url.h — every path of this server and every URL it sends out, in one place. URLs begin with server.base_url of the
- * configuration, never with anything a client sent. The route tables use the same path templates. */
+/* url.h — every path of this server and every URL it sends out, in one place. URLs begin with
+ * server.base_url of the configuration, never with anything a client sent. The route tables use the
+ * same path templates. */
 #pragma once
 
 #include "lib/base/conf.h"
 #include "lib/base/ident.h"
 
-/* {} is one path segment: an id in text form, and in URL_CHALLENGE a type name as the second one. */
+/* {} is one path segment: an id in text form, and in URL_CHALLENGE a type name as the second one.
+ */
 #define URL_DIRECTORY "/directory"
 #define URL_NEW_NONCE "/acme/new-nonce"
 #define URL_NEW_ACCOUNT "/acme/new-account"

@@ -6,7 +6,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/jx.h"
 
-static const enum challenge_type all_types[] = {CHALLENGE_HTTP_01, CHALLENGE_DNS_01, CHALLENGE_TLS_ALPN_01};
+static const enum challenge_type all_types[] = {CHALLENGE_HTTP_01, CHALLENGE_DNS_01,
+	CHALLENGE_TLS_ALPN_01};
 
 static void put_url(struct jx_out *o, const char *name, const struct conf *conf, const char *path)
 {
@@ -15,8 +16,8 @@ static void put_url(struct jx_out *o, const char *name, const struct conf *conf,
 	jx_put_str(o, name, url);
 }
 
-static void put_object_url(struct jx_out *o, const char *name, const struct conf *conf, const char *path,
-			   const struct ident *id)
+static void put_object_url(struct jx_out *o, const char *name, const struct conf *conf,
+	const char *path, const struct ident *id)
 {
 	CLEANUP_STR char *url = url_of_object(conf, path, id);
 
@@ -61,7 +62,8 @@ static void put_meta(struct jx_out *o, const struct conf *conf)
 			const struct conf_profile *profile = &conf->profiles[i];
 
 			jx_put_str(o, profile->name,
-				   profile->description != NULL ? profile->description : profile->name);
+				profile->description != NULL ? profile->description
+							     : profile->name);
 		}
 		jx_end_object(o);
 	}
@@ -144,7 +146,7 @@ void view_order(const struct conf *conf, const struct order *order, struct buf *
 }
 
 static void put_challenge(struct jx_out *o, const struct conf *conf, const struct authz *authz,
-			  enum challenge_type type)
+	enum challenge_type type)
 {
 	CLEANUP_STR char *url = url_of_challenge(conf, &authz->id, challenge_type_name(type));
 	enum challenge_status status = challenge_status_of(authz, type);
@@ -157,7 +159,8 @@ static void put_challenge(struct jx_out *o, const struct conf *conf, const struc
 	jx_put_str(o, "status", state_of_challenge(status));
 	jx_put_str(o, "token", token);
 	if (type == authz->attempted) {
-		/* RFC 8555 section 8: validated goes with valid; error while it is retried or has failed. */
+		/* RFC 8555 section 8: validated goes with valid; error while it is retried or has
+		 * failed. */
 		if (status == CHALLENGE_VALID)
 			put_time(o, "validated", authz->validated_us);
 		else
@@ -166,7 +169,8 @@ static void put_challenge(struct jx_out *o, const struct conf *conf, const struc
 	jx_end_object(o);
 }
 
-void view_challenge(const struct conf *conf, const struct authz *authz, enum challenge_type type, struct buf *out)
+void view_challenge(const struct conf *conf, const struct authz *authz, enum challenge_type type,
+	struct buf *out)
 {
 	struct jx_out o = {.buf = out};
 

@@ -1,5 +1,6 @@
-/* view.h — the JSON documents of RFC 8555 section 7.1, made from rows and configuration. Each appends one document to out.
- * All URLs come from lib/acme/url. Used by the routes; view_directory by the directory program. */
+/* view.h — the JSON documents of RFC 8555 section 7.1, made from rows and configuration. Each
+ * appends one document to out. All URLs come from lib/acme/url. Used by the routes; view_directory
+ * by the directory program. */
 #pragma once
 
 #include "lib/acme/challenge.h"
@@ -13,4 +14,5 @@ void view_orders(const struct conf *conf, const struct ident *ids, size_t count,
 void view_order(const struct conf *conf, const struct order *order, struct buf *out);
 void view_authz(const struct conf *conf, const struct authz *authz, struct buf *out);
 /* type must be shown (lib/acme/challenge.h). */
-void view_challenge(const struct conf *conf, const struct authz *authz, enum challenge_type type, struct buf *out);
+void view_challenge(const struct conf *conf, const struct authz *authz, enum challenge_type type,
+	struct buf *out);

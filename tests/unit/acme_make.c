@@ -21,7 +21,9 @@ struct conf *make_conf(const char *lines)
 	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
 
 	assert(file != NULL);
-	(void)fprintf(file, "%s[database]\nuri = postgresql:///assay\n[redis]\nsocket = /run/redis.sock\n", lines);
+	(void)fprintf(file,
+		"%s[database]\nuri = postgresql:///assay\n[redis]\nsocket = /run/redis.sock\n",
+		lines);
 	assert(fclose(file) == 0);
 	if (conf_load(path, &conf, &error) != OK) {
 		(void)fprintf(stderr, "%s\n", error);
@@ -114,8 +116,8 @@ char *make_jws(EVP_PKEY *key, const char *header, const char *payload)
 	b64url_append(&body, bytes_str(payload));
 	buf_addf(&input, "%s.%s", buf_str(&protected), buf_str(&body));
 	put_signature(&signature, key, buf_bytes(&input));
-	buf_addf(&out, "{\"protected\":\"%s\",\"payload\":\"%s\",\"signature\":\"%s\"}", buf_str(&protected),
-		 buf_str(&body), buf_str(&signature));
+	buf_addf(&out, "{\"protected\":\"%s\",\"payload\":\"%s\",\"signature\":\"%s\"}",
+		buf_str(&protected), buf_str(&body), buf_str(&signature));
 	return buf_take_str(&out);
 }
 
@@ -138,9 +140,10 @@ char *make_csr(EVP_PKEY *key, const char *const names[])
 
 	for (size_t i = 0; names[i] != NULL; i++)
 		buf_addf(&san, "%sDNS:%s", i > 0 ? "," : "", names[i]);
-	assert(X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 && X509_REQ_set_pubkey(req, key) == 1);
+	assert(X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
+		X509_REQ_set_pubkey(req, key) == 1);
 	assert(sk_X509_EXTENSION_push(extensions,
-				      X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, buf_str(&san))) == 1);
+		       X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, buf_str(&san))) == 1);
 	assert(X509_REQ_add_extensions(req, extensions) == 1);
 	sk_X509_EXTENSION_pop_free(extensions, X509_EXTENSION_free);
 	assert(X509_REQ_sign(req, key, EVP_sha256()) > 0);

@@ -1,5 +1,6 @@
-/* acme_make.h — what the unit tests of lib/acme make for themselves: configurations, JSON, P-256 keys, JWSs, CSRs and
- * certificates. Everything is made at test time and must be freed by the test. */
+/* acme_make.h — what the unit tests of lib/acme make for themselves: configurations, JSON, P-256
+ * keys, JWSs, CSRs and certificates. Everything is made at test time and must be freed by the test.
+ */
 #pragma once
 
 #include "lib/base/conf.h"
@@ -9,7 +10,8 @@
 #define MAKE_BASE "https://acme.example"
 #define MAKE_SERVER "[server]\nbase_url = " MAKE_BASE "\n"
 
-/* A configuration file holding the lines (which begin with a [server] section) and what else is required. */
+/* A configuration file holding the lines (which begin with a [server] section) and what else is
+ * required. */
 struct conf *make_conf(const char *lines);
 struct jx *make_json(const char *text);
 

@@ -1,7 +1,8 @@
-/* The Accept header of a certificate download. */
+/* test_accept.c — the Accept header of a certificate download. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "fcgi/accept.h"

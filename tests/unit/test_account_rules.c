@@ -1,7 +1,8 @@
-/* newAccount and account updates. */
+/* test_account_rules.c — newAccount and account updates. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "lib/acme/account_rules.h"
@@ -37,10 +38,9 @@ static void check_contact(const struct conf *conf, const char *url, enum problem
 static void good_contacts_are_taken(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
-	static const char *const rows[] = {
-		"mailto:admin@example.org",     "MAILTO:admin@example.org",      "mailto:a.b+tag@sub.example.org",
-		"mailto:o'brien@example.org",   "mailto:x_y-z=1@xn--bcher-kva.example",
-	};
+	static const char *const rows[] = {"mailto:admin@example.org", "MAILTO:admin@example.org",
+		"mailto:a.b+tag@sub.example.org", "mailto:o'brien@example.org",
+		"mailto:x_y-z=1@xn--bcher-kva.example"};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		check_contact(conf, rows[i], PROBLEM_NONE);
@@ -49,18 +49,19 @@ static void good_contacts_are_taken(void **state)
 static void bad_contacts_are_invalid(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
-	static const char *const rows[] = {
-		"", "admin@example.org", "mailto:", "mailto:@", "mailto:a", "mailto:a@", "mailto:@example.org",
-		"mailto:a@b", "mailto:a@b@example.org", "mailto:a@example.org?subject=x", "mailto:a@example.org?",
-		"mailto:a@example.org,b@example.org", "mailto:a@example.org,", "mailto:a b@example.org",
-		"mailto:a@exa mple.org", "mailto:.a@example.org", "mailto:a.@example.org", "mailto:a..b@example.org",
-		"mailto:a@example..org", "mailto:a@.example.org", "mailto:a@example.org.", "mailto:a@-example.org",
-		"mailto:a@example-.org", "mailto:a@exa_mple.org", "mailto:a@[192.0.2.1]", "mailto:<a@example.org>",
-		"mailto:a(b)@example.org", "mailto:\\\"a\\\"@example.org", "mailto:\xc3\xa4@example.org",
-		"mailto:a@b\303\274cher.example", "mailto:a@example.org\\n", "mailto:a@example.org\\r\\nBcc: x",
+	static const char *const rows[] = {"", "admin@example.org", "mailto:", "mailto:@",
+		"mailto:a", "mailto:a@", "mailto:@example.org", "mailto:a@b",
+		"mailto:a@b@example.org", "mailto:a@example.org?subject=x", "mailto:a@example.org?",
+		"mailto:a@example.org,b@example.org", "mailto:a@example.org,",
+		"mailto:a b@example.org", "mailto:a@exa mple.org", "mailto:.a@example.org",
+		"mailto:a.@example.org", "mailto:a..b@example.org", "mailto:a@example..org",
+		"mailto:a@.example.org", "mailto:a@example.org.", "mailto:a@-example.org",
+		"mailto:a@example-.org", "mailto:a@exa_mple.org", "mailto:a@[192.0.2.1]",
+		"mailto:<a@example.org>", "mailto:a(b)@example.org", "mailto:\\\"a\\\"@example.org",
+		"mailto:\xc3\xa4@example.org", "mailto:a@b\303\274cher.example",
+		"mailto:a@example.org\\n", "mailto:a@example.org\\r\\nBcc: x",
 		"mailto:a\\u0000@example.org", "mailto://a@example.org", "mailto:a#b@example.org",
-		"mailto:a%0d%0aBcc@example.org",
-	};
+		"mailto:a%0d%0aBcc@example.org"};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		check_contact(conf, rows[i], PROBLEM_INVALID_CONTACT);
@@ -69,7 +70,8 @@ static void bad_contacts_are_invalid(void **state)
 static void other_schemes_are_unsupported_unless_configured(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
-	CLEANUP(conf_free) struct conf *tel = make_conf(MAKE_SERVER "[handlers]\ncontact_schemes = mailto tel\n");
+	CLEANUP(conf_free)
+	struct conf *tel = make_conf(MAKE_SERVER "[handlers]\ncontact_schemes = mailto tel\n");
 
 	check_contact(conf, "tel:+123", PROBLEM_UNSUPPORTED_CONTACT);
 	check_contact(conf, "https://example.org/", PROBLEM_UNSUPPORTED_CONTACT);
@@ -127,16 +129,19 @@ static void terms_must_be_agreed_to_where_there_are_terms(void **state)
 	assert_non_null(strstr(pb.detail, "must agree to terms of service"));
 	/* Asking for the account of a key needs no agreement. */
 	check(account_rules_new, conf, "{\"onlyReturnExisting\":true}", PROBLEM_NONE);
-	check(account_rules_new, conf, "{\"onlyReturnExisting\":true,\"contact\":[\"x\"]}", PROBLEM_NONE);
+	check(account_rules_new, conf, "{\"onlyReturnExisting\":true,\"contact\":[\"x\"]}",
+		PROBLEM_NONE);
 }
 
 static void unknown_members_are_ignored(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
 
-	check(account_rules_new, conf, "{\"id\":7,\"status\":7,\"key\":{},\"initialIp\":\"x\",\"orders\":[]}",
-	      PROBLEM_NONE);
-	check(account_rules_update, conf, "{\"orders\":7,\"termsOfServiceAgreed\":\"no\",\"x\":null}", PROBLEM_NONE);
+	check(account_rules_new, conf,
+		"{\"id\":7,\"status\":7,\"key\":{},\"initialIp\":\"x\",\"orders\":[]}",
+		PROBLEM_NONE);
+	check(account_rules_update, conf,
+		"{\"orders\":7,\"termsOfServiceAgreed\":\"no\",\"x\":null}", PROBLEM_NONE);
 }
 
 static void updates_say_what_changes(void **state)
@@ -150,7 +155,8 @@ static void updates_say_what_changes(void **state)
 	} rows[] = {
 		{"{}", false, false, 0},
 		{"{\"contact\":[]}", false, true, 0},
-		{"{\"contact\":[\"mailto:a@example.org\",\"mailto:b@example.org\"]}", false, true, 2},
+		{"{\"contact\":[\"mailto:a@example.org\",\"mailto:b@example.org\"]}", false, true,
+			2},
 		{"{\"status\":\"deactivated\"}", true, false, 0},
 		{"{\"status\":\"deactivated\",\"contact\":[\"bad\"]}", true, false, 0},
 		{"{\"status\":\"valid\"}", false, false, 0},

@@ -1,7 +1,8 @@
-/* finalize and revokeCert payloads. */
+/* test_csr_and_revocation_rules.c — finalize and revokeCert payloads. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "lib/acme/finalize_rules.h"
@@ -19,7 +20,8 @@ static char *wrap(const char *member, const char *text, const char *more)
 	return buf_take_str(&out);
 }
 
-static void check_csr(const struct conf *conf, const char *payload, const uint8_t *account, enum problem_type type)
+static void check_csr(const struct conf *conf, const char *payload, const uint8_t *account,
+	enum problem_type type)
 {
 	CLEANUP_PROBLEM struct problem pb = {0};
 	CLEANUP(jx_free) struct jx *json = make_json(payload);
@@ -61,7 +63,8 @@ static void the_account_key_is_not_certified(void **state)
 
 static void key_types_that_no_profile_has_are_refused(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER "[profile p]\nkey_types = rsa2048 p384\n");
+	CLEANUP(conf_free)
+	struct conf *conf = make_conf(MAKE_SERVER "[profile p]\nkey_types = rsa2048 p384\n");
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *key = make_key();
 	CLEANUP_STR char *text = make_csr(key, two_names);
 	CLEANUP_STR char *payload = wrap("csr", text, "");
@@ -84,7 +87,8 @@ static void csrs_that_are_none_are_refused(void **state)
 	check_csr(conf, "{\"csr\":\"\"}", other_account, PROBLEM_BAD_CSR);
 	check_csr(conf, "{\"csr\":\"MAA\"}", other_account, PROBLEM_BAD_CSR);
 	check_csr(conf, "{\"csr\":\"MAA=\"}", other_account, PROBLEM_BAD_CSR);
-	check_csr(conf, "{\"csr\":\"-----BEGIN CERTIFICATE REQUEST-----\\nMAA=\\n\"}", other_account, PROBLEM_BAD_CSR);
+	check_csr(conf, "{\"csr\":\"-----BEGIN CERTIFICATE REQUEST-----\\nMAA=\\n\"}",
+		other_account, PROBLEM_BAD_CSR);
 	buf_add_str(&huge, "{\"csr\":\"");
 	for (int i = 0; i < 6000; i++)
 		buf_add_str(&huge, "AAAA");
@@ -95,7 +99,8 @@ static void csrs_that_are_none_are_refused(void **state)
 	check_csr(conf, padded, other_account, PROBLEM_BAD_CSR);
 }
 
-static void check_revoke(const char *payload, const struct jwk *key, enum problem_type type, int reason)
+static void check_revoke(const char *payload, const struct jwk *key, enum problem_type type,
+	int reason)
 {
 	CLEANUP_PROBLEM struct problem pb = {0};
 	CLEANUP(jx_free) struct jx *json = make_json(payload);

@@ -1,7 +1,9 @@
-/* The protected header of a request, and the inner JWS of keyChange: every member missing, doubled or bent. */
+/* test_envelope.c — the protected header of a request, and the inner JWS of keyChange: every member
+ * missing, doubled or bent. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "lib/acme/envelope.h"
@@ -47,8 +49,8 @@ static int end(void **state)
 	return 0;
 }
 
-static int parse(struct fixture *f, const char *header, enum envelope_key allowed, struct problem *pb,
-		 struct envelope **ret)
+static int parse(struct fixture *f, const char *header, enum envelope_key allowed,
+	struct problem *pb, struct envelope **ret)
 {
 	CLEANUP_STR char *body = make_jws(f->key, header, "");
 
@@ -69,7 +71,8 @@ static char *expand(const struct fixture *f, const char *template)
 	return buf_take_str(&out);
 }
 
-static void check(struct fixture *f, const char *template, enum envelope_key allowed, enum problem_type type)
+static void check(struct fixture *f, const char *template, enum envelope_key allowed,
+	enum problem_type type)
 {
 	CLEANUP_STR char *header = expand(f, template);
 	CLEANUP_PROBLEM struct problem pb = {0};
@@ -90,7 +93,9 @@ static void a_kid_names_the_account(void **state)
 	CLEANUP(envelope_free) struct envelope *env = NULL;
 	char text[IDENT_TEXT_LEN + 1];
 
-	assert_int_equal(parse(f, "{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID, &pb, &env), OK);
+	assert_int_equal(parse(f, "{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID,
+				 &pb, &env),
+		OK);
 	ident_format(&env->account, text);
 	assert_string_equal(text, ID);
 	assert_true(env->has_kid && env->jwk == NULL);
@@ -112,79 +117,95 @@ static void a_jwk_is_the_key(void **state)
 	assert_int_equal(jws_verify(env->jws, env->jwk, &pb), OK);
 }
 
+static const struct {
+	const char *header;
+	enum envelope_key allowed;
+	enum problem_type type;
+} headers[] = {
+	{"{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_EITHER, PROBLEM_NONE},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",@}", ENVELOPE_EITHER, PROBLEM_NONE},
+	{"{\"alg\":\"ES256\"," NONCE "," URL "," KID ",\"typ\":\"x\"}", ENVELOPE_KID, PROBLEM_NONE},
+	/* alg */
+	{"{" NONCE "," URL "," KID "}", ENVELOPE_KID, PROBLEM_BAD_SIGNATURE_ALGORITHM},
+	{"{\"alg\":\"none\"," NONCE "," URL "," KID "}", ENVELOPE_KID,
+		PROBLEM_BAD_SIGNATURE_ALGORITHM},
+	{"{\"alg\":\"HS256\"," NONCE "," URL "," KID "}", ENVELOPE_KID,
+		PROBLEM_BAD_SIGNATURE_ALGORITHM},
+	{"{\"alg\":\"PS256\"," NONCE "," URL "," KID "}", ENVELOPE_KID,
+		PROBLEM_BAD_SIGNATURE_ALGORITHM},
+	/* one of jwk and kid */
+	{"{\"alg\":\"ES256\"," NONCE "," URL "}", ENVELOPE_EITHER, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL "," KID ",@}", ENVELOPE_EITHER, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL "," KID ",\"jwk\":null}", ENVELOPE_EITHER,
+		PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_JWK, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",@}", ENVELOPE_KID, PROBLEM_MALFORMED},
+	/* kid is exactly our account URL */
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":7}", ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"\"}", ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" ID "\"}", ENVELOPE_KID,
+		PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"/acme/account/" ID "\"}", ENVELOPE_KID,
+		PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"https://evil.example/acme/account/" ID
+	 "\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE
+	 ".evil.example/acme/account/" ID "\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/order/" ID "\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/account/" ID "/\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/account/" ID "?x\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/account/" ID
+	 "\\u0000\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE
+	 "/acme/account/AZqmDQAAcACAAAAAAAAAAR\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"HTTPS://ACME.example/acme/account/" ID
+	 "\"}",
+		ENVELOPE_KID, PROBLEM_MALFORMED},
+	/* jwk */
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"jwk\":\"x\"}", ENVELOPE_JWK, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"jwk\":{}}", ENVELOPE_JWK, PROBLEM_BAD_PUBLIC_KEY},
+	{"{\"alg\":\"ES256\"," NONCE "," URL ",\"jwk\":{\"kty\":\"oct\",\"k\":\"AAAA\"}}",
+		ENVELOPE_JWK, PROBLEM_BAD_PUBLIC_KEY},
+	/* nonce and url */
+	{"{\"alg\":\"ES256\"," URL "," KID "}", ENVELOPE_KID, PROBLEM_BAD_NONCE},
+	{"{\"alg\":\"ES256\",\"nonce\":7," URL "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\",\"nonce\":null," URL "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\"," NONCE ",\"url\":[]," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
+	/* the JWS itself */
+	{"{\"alg\":\"ES256\",\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID,
+		PROBLEM_MALFORMED},
+	{"{\"alg\":\"ES256\",\"crit\":[]," NONCE "," URL "," KID "}", ENVELOPE_KID,
+		PROBLEM_MALFORMED},
+	{"[]", ENVELOPE_KID, PROBLEM_MALFORMED},
+	{"", ENVELOPE_KID, PROBLEM_MALFORMED},
+};
+
 static void headers_are_checked_member_by_member(void **state)
 {
-	static const struct {
-		const char *header;
-		enum envelope_key allowed;
-		enum problem_type type;
-	} rows[] = {
-		{"{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_EITHER, PROBLEM_NONE},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",@}", ENVELOPE_EITHER, PROBLEM_NONE},
-		{"{\"alg\":\"ES256\"," NONCE "," URL "," KID ",\"typ\":\"x\"}", ENVELOPE_KID, PROBLEM_NONE},
-		/* alg */
-		{"{" NONCE "," URL "," KID "}", ENVELOPE_KID, PROBLEM_BAD_SIGNATURE_ALGORITHM},
-		{"{\"alg\":\"none\"," NONCE "," URL "," KID "}", ENVELOPE_KID, PROBLEM_BAD_SIGNATURE_ALGORITHM},
-		{"{\"alg\":\"HS256\"," NONCE "," URL "," KID "}", ENVELOPE_KID, PROBLEM_BAD_SIGNATURE_ALGORITHM},
-		{"{\"alg\":\"PS256\"," NONCE "," URL "," KID "}", ENVELOPE_KID, PROBLEM_BAD_SIGNATURE_ALGORITHM},
-		/* one of jwk and kid */
-		{"{\"alg\":\"ES256\"," NONCE "," URL "}", ENVELOPE_EITHER, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL "," KID ",@}", ENVELOPE_EITHER, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL "," KID ",\"jwk\":null}", ENVELOPE_EITHER, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_JWK, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",@}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		/* kid is exactly our account URL */
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":7}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"\"}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" ID "\"}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"/acme/account/" ID "\"}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"https://evil.example/acme/account/" ID "\"}", ENVELOPE_KID,
-		 PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE ".evil.example/acme/account/" ID "\"}",
-		 ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/order/" ID "\"}", ENVELOPE_KID,
-		 PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/account/" ID "/\"}", ENVELOPE_KID,
-		 PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/account/" ID "?x\"}", ENVELOPE_KID,
-		 PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/account/" ID "\\u0000\"}", ENVELOPE_KID,
-		 PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"" MAKE_BASE "/acme/account/AZqmDQAAcACAAAAAAAAAAR\"}",
-		 ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"kid\":\"HTTPS://ACME.example/acme/account/" ID "\"}", ENVELOPE_KID,
-		 PROBLEM_MALFORMED},
-		/* jwk */
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"jwk\":\"x\"}", ENVELOPE_JWK, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"jwk\":{}}", ENVELOPE_JWK, PROBLEM_BAD_PUBLIC_KEY},
-		{"{\"alg\":\"ES256\"," NONCE "," URL ",\"jwk\":{\"kty\":\"oct\",\"k\":\"AAAA\"}}", ENVELOPE_JWK,
-		 PROBLEM_BAD_PUBLIC_KEY},
-		/* nonce and url */
-		{"{\"alg\":\"ES256\"," URL "," KID "}", ENVELOPE_KID, PROBLEM_BAD_NONCE},
-		{"{\"alg\":\"ES256\",\"nonce\":7," URL "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\",\"nonce\":null," URL "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\"," NONCE ",\"url\":[]," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		/* the JWS itself */
-		{"{\"alg\":\"ES256\",\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\",\"crit\":[]," NONCE "," URL "," KID "}", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"[]", ENVELOPE_KID, PROBLEM_MALFORMED},
-		{"", ENVELOPE_KID, PROBLEM_MALFORMED},
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		check(*state, rows[i].header, rows[i].allowed, rows[i].type);
+	for (size_t i = 0; i < ARRAY_LEN(headers); i++)
+		check(*state, headers[i].header, headers[i].allowed, headers[i].type);
 }
 
 static void the_url_must_be_the_one_requested(void **state)
 {
 	struct fixture *f = *state;
-	static const char *const wrong[] = {"/acme/new-order?", "/acme/new-order/", "/acme/new-ordeR", "acme/new-order",
-					    "", "//acme/new-order", "/acme/new-order?x=1", "/directory"};
+	static const char *const wrong[] = {"/acme/new-order?", "/acme/new-order/",
+		"/acme/new-ordeR", "acme/new-order", "", "//acme/new-order", "/acme/new-order?x=1",
+		"/directory"};
 	CLEANUP_PROBLEM struct problem pb = {0};
 	CLEANUP(envelope_free) struct envelope *env = NULL;
 
-	assert_int_equal(parse(f, "{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID, &pb, &env), OK);
+	assert_int_equal(parse(f, "{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID,
+				 &pb, &env),
+		OK);
 	assert_int_equal(envelope_check_url(env, f->conf, "/acme/new-order", &pb), OK);
 	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
 		assert_int_equal(envelope_check_url(env, f->conf, wrong[i], &pb), ERR_PROBLEM);
@@ -211,7 +232,7 @@ static char *expand_change(const char *template, const char *new_jwk, const char
 }
 
 static void check_change(struct fixture *f, EVP_PKEY *signer, EVP_PKEY *new_key, const char *header,
-			 const char *payload, enum problem_type type)
+	const char *payload, enum problem_type type)
 {
 	CLEANUP_PROBLEM struct problem pb = {0};
 	CLEANUP(envelope_free) struct envelope *env = NULL;
@@ -225,10 +246,13 @@ static void check_change(struct fixture *f, EVP_PKEY *signer, EVP_PKEY *new_key,
 	CLEANUP(jx_free) struct jx *parsed = make_json(inner);
 	int err;
 
-	assert_int_equal(parse(f, "{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID, &pb, &env), OK);
+	assert_int_equal(parse(f, "{\"alg\":\"ES256\"," NONCE "," URL "," KID "}", ENVELOPE_KID,
+				 &pb, &env),
+		OK);
 	err = keychange_rules_check(f->conf, env, old, parsed, &pb, &got);
 	if (pb.type != type)
-		print_error("%s %s: %s: %s\n", header, payload, problem_type_name(pb.type), pb.detail);
+		print_error("%s %s: %s: %s\n", header, payload, problem_type_name(pb.type),
+			pb.detail);
 	assert_int_equal(err, type == PROBLEM_NONE ? OK : ERR_PROBLEM);
 	assert_int_equal(pb.type, type);
 	if (type != PROBLEM_NONE)
@@ -256,21 +280,29 @@ static void key_changes_are_checked_rule_by_rule(void **state)
 		{"{\"alg\":\"ES256\"," URL "," KID "}", CHANGE, PROBLEM_MALFORMED},
 		{"{\"alg\":\"ES256\"," URL "}", CHANGE, PROBLEM_MALFORMED},
 		{"{\"alg\":\"ES256\",@}", CHANGE, PROBLEM_MALFORMED},
-		{"{\"alg\":\"ES256\",\"url\":\"" MAKE_BASE "/acme/key-change2\",@}", CHANGE, PROBLEM_MALFORMED},
+		{"{\"alg\":\"ES256\",\"url\":\"" MAKE_BASE "/acme/key-change2\",@}", CHANGE,
+			PROBLEM_MALFORMED},
 		{"{\"alg\":\"ES256\",\"url\":7,@}", CHANGE, PROBLEM_MALFORMED},
 		{"{\"alg\":\"none\"," URL ",@}", CHANGE, PROBLEM_BAD_SIGNATURE_ALGORITHM},
 		{"{\"alg\":\"ES384\"," URL ",@}", CHANGE, PROBLEM_BAD_SIGNATURE_ALGORITHM},
-		{"{\"alg\":\"ES256\"," URL ",\"jwk\":{\"kty\":\"EC\"}}", CHANGE, PROBLEM_BAD_PUBLIC_KEY},
+		{"{\"alg\":\"ES256\"," URL ",\"jwk\":{\"kty\":\"EC\"}}", CHANGE,
+			PROBLEM_BAD_PUBLIC_KEY},
 		{INNER, "", PROBLEM_MALFORMED},
 		{INNER, "[]", PROBLEM_MALFORMED},
 		{INNER, "{}", PROBLEM_MALFORMED},
 		{INNER, "{\"oldKey\":%}", PROBLEM_MALFORMED},
 		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\"}", PROBLEM_MALFORMED},
-		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/AZqmDQAAcACAAAAAAAAAAg\",\"oldKey\":%}", PROBLEM_MALFORMED},
+		{INNER,
+			"{\"account\":\"" MAKE_BASE
+			"/acme/account/AZqmDQAAcACAAAAAAAAAAg\",\"oldKey\":%}",
+			PROBLEM_MALFORMED},
 		{INNER, "{\"account\":\"/acme/account/" ID "\",\"oldKey\":%}", PROBLEM_MALFORMED},
-		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"old_key\":%}", PROBLEM_MALFORMED},
-		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"oldKey\":\"x\"}", PROBLEM_MALFORMED},
-		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"oldKey\":{}}", PROBLEM_BAD_PUBLIC_KEY},
+		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"old_key\":%}",
+			PROBLEM_MALFORMED},
+		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"oldKey\":\"x\"}",
+			PROBLEM_MALFORMED},
+		{INNER, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"oldKey\":{}}",
+			PROBLEM_BAD_PUBLIC_KEY},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -280,7 +312,8 @@ static void key_changes_are_checked_rule_by_rule(void **state)
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *stranger = make_key();
 	CLEANUP_STR char *jwk = make_jwk_text(stranger);
 	CLEANUP_BUF struct buf payload = {0};
-	buf_addf(&payload, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"oldKey\":%s}", jwk);
+	buf_addf(&payload, "{\"account\":\"" MAKE_BASE "/acme/account/" ID "\",\"oldKey\":%s}",
+		jwk);
 	check_change(f, new_key, new_key, INNER, buf_str(&payload), PROBLEM_MALFORMED);
 }
 

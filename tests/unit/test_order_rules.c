@@ -1,22 +1,24 @@
-/* newOrder payloads: what comes out, and every way to be refused. */
+/* test_order_rules.c — newOrder payloads: what comes out, and every way to be refused. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "lib/acme/order_rules.h"
 #include "lib/base/clock.h"
 #include "tests/unit/acme_make.h"
 
-#define PROFILES                                                                                                       \
-	MAKE_SERVER "[orders]\nnames_max = 4\n[profile classic]\nvalidity = 90d\n"                                    \
+#define PROFILES                                                                                   \
+	MAKE_SERVER "[orders]\nnames_max = 4\n[profile classic]\nvalidity = 90d\n"                 \
 		    "[profile short]\nvalidity = 6d\nnames_max = 2\n"
 #define DNS(name) "{\"type\":\"dns\",\"value\":\"" name "\"}"
 
 /* 2026-11-21T12:00:00Z */
 static const int64_t now = 1795262400LL * USEC_PER_SEC;
 
-static int run(const struct conf *conf, const char *text, struct problem *pb, struct order_wish **ret)
+static int run(const struct conf *conf, const char *text, struct problem *pb,
+	struct order_wish **ret)
 {
 	CLEANUP(jx_free) struct jx *payload = make_json(text);
 
@@ -30,7 +32,8 @@ static void expect_refused(const struct conf *conf, const char *text, enum probl
 	int err = run(conf, text, &pb, &wish);
 
 	if (err != ERR_PROBLEM || pb.type != type)
-		print_error("%s: err %d, %s: %s\n", text, err, problem_type_name(pb.type), pb.detail);
+		print_error("%s: err %d, %s: %s\n", text, err, problem_type_name(pb.type),
+			pb.detail);
 	assert_int_equal(err, ERR_PROBLEM);
 	assert_int_equal(pb.type, type);
 	assert_null(wish);
@@ -51,9 +54,11 @@ static struct order_wish *expect_taken(const struct conf *conf, const char *text
 static void names_come_out_canonical_sorted_and_once(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(PROFILES);
-	CLEANUP(order_rules_free) struct order_wish *wish = expect_taken(
-		conf, "{\"identifiers\":[" DNS("b.test.example") "," DNS("A.test.example") "," DNS("B.TEST.example") "," DNS(
-			      "*.test.example") "],\"replaces\":\"x\",\"unknown\":{\"a\":[1]}}");
+	CLEANUP(order_rules_free)
+	struct order_wish *wish = expect_taken(conf,
+		"{\"identifiers\":[" DNS("b.test.example") "," DNS("A.test.example") "," DNS(
+			"B.TEST.example") "," DNS("*.test.example") "],\"replaces\":\"x\","
+								    "\"unknown\":{\"a\":[1]}}");
 
 	assert_int_equal(wish->count, 3);
 	assert_true(bytes_is(wish->names[0], "*.test.example"));
@@ -66,7 +71,8 @@ static void names_come_out_canonical_sorted_and_once(void **state)
 static void redundant_names_are_taken_both(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(PROFILES);
-	CLEANUP(order_rules_free) struct order_wish *wish =
+	CLEANUP(order_rules_free)
+	struct order_wish *wish =
 		expect_taken(conf, "{\"identifiers\":[" DNS("*.x.test") "," DNS("www.x.test") "]}");
 
 	assert_int_equal(wish->count, 2);
@@ -90,8 +96,8 @@ static void malformed_payloads_are_refused(void **state)
 		"{\"identifiers\":[{\"type\":\"dns\",\"value\":[\"x.test\"]}]}",
 		"{\"identifiers\":[" DNS("") "]}",
 		"{\"identifiers\":[" DNS("x.test\\u0000") "]}",
-		"{\"identifiers\":[" DNS("a.test.x") "," DNS("b.test.x") "," DNS("c.test.x") "," DNS("d.test.x") "," DNS(
-			"e.test.x") "]}",
+		"{\"identifiers\":[" DNS("a.test.x") "," DNS("b.test.x") "," DNS(
+			"c.test.x") "," DNS("d.test.x") "," DNS("e.test.x") "]}",
 		"{\"identifiers\":[" DNS("x.test") "],\"profile\":7}",
 		"{\"identifiers\":[" DNS("x.test") "],\"profile\":null}",
 		"{\"identifiers\":[" DNS("x.test") "],\"notBefore\":1}",
@@ -112,15 +118,19 @@ static void other_types_are_unsupported(void **state)
 	CLEANUP(conf_free) struct conf *conf = make_conf(PROFILES);
 
 	expect_refused(conf, "{\"identifiers\":[{\"type\":\"ip\",\"value\":\"192.0.2.1\"}]}",
-		       PROBLEM_UNSUPPORTED_IDENTIFIER);
+		PROBLEM_UNSUPPORTED_IDENTIFIER);
 	expect_refused(conf, "{\"identifiers\":[{\"type\":\"DNS\",\"value\":\"x.test\"}]}",
-		       PROBLEM_UNSUPPORTED_IDENTIFIER);
-	expect_refused(conf, "{\"identifiers\":[{\"type\":\"\",\"value\":\"x.test\"}]}", PROBLEM_UNSUPPORTED_IDENTIFIER);
+		PROBLEM_UNSUPPORTED_IDENTIFIER);
+	expect_refused(conf, "{\"identifiers\":[{\"type\":\"\",\"value\":\"x.test\"}]}",
+		PROBLEM_UNSUPPORTED_IDENTIFIER);
 	expect_refused(conf, "{\"identifiers\":[{\"type\":\"dns\\u0000\",\"value\":\"x.test\"}]}",
-		       PROBLEM_UNSUPPORTED_IDENTIFIER);
-	expect_refused(conf, "{\"identifiers\":[" DNS("127.0.0.1") "]}", PROBLEM_REJECTED_IDENTIFIER);
-	expect_refused(conf, "{\"identifiers\":[" DNS("x.test") "],\"profile\":\"none\"}", PROBLEM_INVALID_PROFILE);
-	expect_refused(conf, "{\"identifiers\":[" DNS("x.test") "],\"profile\":\"\"}", PROBLEM_INVALID_PROFILE);
+		PROBLEM_UNSUPPORTED_IDENTIFIER);
+	expect_refused(conf, "{\"identifiers\":[" DNS("127.0.0.1") "]}",
+		PROBLEM_REJECTED_IDENTIFIER);
+	expect_refused(conf, "{\"identifiers\":[" DNS("x.test") "],\"profile\":\"none\"}",
+		PROBLEM_INVALID_PROFILE);
+	expect_refused(conf, "{\"identifiers\":[" DNS("x.test") "],\"profile\":\"\"}",
+		PROBLEM_INVALID_PROFILE);
 }
 
 static void several_bad_names_make_a_compound(void **state)
@@ -130,10 +140,11 @@ static void several_bad_names_make_a_compound(void **state)
 	CLEANUP(order_rules_free) struct order_wish *wish = NULL;
 
 	assert_int_equal(run(conf,
-			     "{\"identifiers\":[" DNS("co.uk") "," DNS("good.test") "," DNS("a_b.test") ",{\"type\":\"ip\","
-											"\"value\":\"192.0.2.1\"}]}",
-			     &pb, &wish),
-			 ERR_PROBLEM);
+				 "{\"identifiers\":[" DNS("co.uk") "," DNS("good.test") "," DNS(
+					 "a_b.test") ",{\"type\":\"ip\","
+						     "\"value\":\"192.0.2.1\"}]}",
+				 &pb, &wish),
+		ERR_PROBLEM);
 	assert_int_equal(pb.type, PROBLEM_COMPOUND);
 	assert_int_equal(pb.nsubs, 3);
 	assert_int_equal(pb.subs[0].type, PROBLEM_REJECTED_IDENTIFIER);
@@ -145,21 +156,24 @@ static void several_bad_names_make_a_compound(void **state)
 static void the_profile_bounds_names_too(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(PROFILES);
-	CLEANUP(order_rules_free) struct order_wish *wish = expect_taken(
-		conf, "{\"identifiers\":[" DNS("a.test") "," DNS("b.test") "],\"profile\":\"short\"}");
+	CLEANUP(order_rules_free)
+	struct order_wish *wish = expect_taken(conf,
+		"{\"identifiers\":[" DNS("a.test") "," DNS("b.test") "],\"profile\":\"short\"}");
 
 	assert_string_equal(wish->profile->name, "short");
 	expect_refused(conf,
-		       "{\"identifiers\":[" DNS("a.test") "," DNS("b.test") "," DNS("c.test") "],\"profile\":\"short\"}",
-		       PROBLEM_MALFORMED);
+		"{\"identifiers\":[" DNS("a.test") "," DNS("b.test") "," DNS(
+			"c.test") "],\"profile\":\"short\"}",
+		PROBLEM_MALFORMED);
 }
 
 static void dates_are_kept_to_the_second(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(PROFILES);
-	CLEANUP(order_rules_free) struct order_wish *wish =
-		expect_taken(conf, "{\"identifiers\":[" DNS("a.test") "],\"notBefore\":\"2026-11-21T14:00:00+01:00\","
-								      "\"notAfter\":\"2026-12-21T13:00:00.75Z\"}");
+	CLEANUP(order_rules_free)
+	struct order_wish *wish = expect_taken(conf,
+		"{\"identifiers\":[" DNS("a.test") "],\"notBefore\":\"2026-11-21T14:00:00+01:00\","
+						   "\"notAfter\":\"2026-12-21T13:00:00.75Z\"}");
 
 	assert_true(wish->not_before_us == now + 3600 * USEC_PER_SEC);
 	assert_true(wish->not_after_us == now + (30 * 86400 + 3600) * USEC_PER_SEC);
@@ -204,7 +218,8 @@ static void dates_outside_the_policy_are_refused(void **state)
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
 		CLEANUP_PROBLEM struct problem pb = {0};
-		int err = order_rules_check_dates(&profile, at(rows[i].before), at(rows[i].after), now, &pb);
+		int err = order_rules_check_dates(&profile, at(rows[i].before), at(rows[i].after),
+			now, &pb);
 
 		if ((err == OK) != rows[i].taken)
 			print_error("row %zu: %d\n", i, err);

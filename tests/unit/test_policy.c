@@ -1,7 +1,8 @@
-/* Names we take and names we refuse. */
+/* test_policy.c — names we take and names we refuse. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "lib/acme/policy.h"
@@ -30,7 +31,8 @@ static void expect_refused(const struct conf *conf, struct bytes value, enum pro
 	int err = policy_name(conf, value, out, &pb);
 
 	if (err != ERR_PROBLEM || pb.type != type)
-		print_error("\"%.*s\": err %d, %s\n", (int)value.len, (const char *)value.ptr, err, pb.detail);
+		print_error("\"%.*s\": err %d, %s\n", (int)value.len, (const char *)value.ptr, err,
+			pb.detail);
 	assert_int_equal(err, ERR_PROBLEM);
 	assert_int_equal(pb.type, type);
 	assert_true(pb.detail != NULL && pb.detail[0] != '\0');
@@ -82,40 +84,51 @@ static void ordinary_names_are_taken_in_lower_case(void **state)
 		expect_taken(conf, rows[i].value, rows[i].canonical);
 }
 
+/* No DNS names, or none that we certify. */
+static const char *const no_names[] = {
+	/* addresses, in any notation */
+	"127.0.0.1", "10.1", "0x7f.1", "0x7f000001", "2130706433", "017700000001", "1.2.3.4.5",
+	"0x7f.0x1", "a.0x", "example.127", "[::1]", "::1", "[2001:db8::1]", "2001:db8::1",
+	"::ffff:10.0.0.1", "fe80::1%eth0",
+	/* dots and labels */
+	"example.org.", ".", "..", ".example.org", "a..b.example.org", "localhost", "test",
+	"*.test", "org", "*.org",
+	"a23456789012345678901234567890123456789012345678901234567890"
+	"1234.example",
+	"a.b.c.d.e.f.g.h.i.j.test",
+	/* characters */
+	"a_b.example.org", "_acme-challenge.example.org", "a!b.example.org", "user@example.org",
+	"example.org:443", "https://example.org", "example.org/path", "a\\.example.org",
+	"b\xc3\xbc"
+	"cher.example",
+	"ex\xe2\x80\x8e"
+	"ample.org",
+	"-a.example.org", "a-.example.org", "a.-.example.org",
+	/* wildcards */
+	"*", "*.", "*.*.example.org", "a.*.example.org", "*a.example.org", "a*.example.org",
+	"**.example.org", "*.*", "*..example.org", "*.127.0.0.1",
+	/* hyphens in third and fourth place */
+	"ab--c.example", "zz--.example", "a1--b.example", "XM--a.example",
+	/* xn-- labels that are no A-labels */
+	"xn--.example", "xn---.example", "xn--0.example", "xn--99999999.example",
+	"xn--abc-.example", "xn--example.org", "xn--a.example", "xn--ls8h.example",
+	"xn--e28h.example", "xn--u-ccb.example", "xn--et-8tb.example", "xn--a-wgn.example",
+	"xn--2ug.example", "xn--ab-m1t.example", "xn--1-0hc.example", "xn--7ba.example",
+	"xn----0fa.example", "xn----zfa.example", "xn--a-wbb.example", "xn--ab-0ea.example",
+	"*.xn--u-ccb.example",
+	/* public suffixes */
+	"co.uk", "*.co.uk", "CO.UK", "foo.ck", "*.foo.ck", "foo.kawasaki.jp", "*.foo.kawasaki.jp",
+	"xn--55qx5d.cn",
+	/* names nobody may have */
+	"1.0.0.127.in-addr.arpa", "in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa", "abcdef.onion",
+	"*.abcdef.onion"};
+
 static void what_is_no_dns_name_is_refused(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
-	static const char *const rows[] = {
-		/* addresses, in any notation */
-		"127.0.0.1", "10.1", "0x7f.1", "0x7f000001", "2130706433", "017700000001", "1.2.3.4.5", "0x7f.0x1",
-		"a.0x", "example.127", "[::1]", "::1", "[2001:db8::1]", "2001:db8::1", "::ffff:10.0.0.1", "fe80::1%eth0",
-		/* dots and labels */
-		"example.org.", ".", "..", ".example.org", "a..b.example.org", "localhost", "test", "*.test", "org", "*.org",
-		"a23456789012345678901234567890123456789012345678901234567890" "1234.example",
-		"a.b.c.d.e.f.g.h.i.j.test",
-		/* characters */
-		"a_b.example.org", "_acme-challenge.example.org", "a!b.example.org", "user@example.org", "example.org:443",
-		"https://example.org", "example.org/path", "a\\.example.org", "b\xc3\xbc" "cher.example",
-		"ex\xe2\x80\x8e" "ample.org", "-a.example.org", "a-.example.org", "a.-.example.org",
-		/* wildcards */
-		"*", "*.", "*.*.example.org", "a.*.example.org", "*a.example.org", "a*.example.org", "**.example.org",
-		"*.*", "*..example.org", "*.127.0.0.1",
-		/* hyphens in third and fourth place */
-		"ab--c.example", "zz--.example", "a1--b.example", "XM--a.example",
-		/* xn-- labels that are no A-labels */
-		"xn--.example", "xn---.example", "xn--0.example", "xn--99999999.example", "xn--abc-.example",
-		"xn--example.org", "xn--a.example", "xn--ls8h.example", "xn--e28h.example", "xn--u-ccb.example",
-		"xn--et-8tb.example", "xn--a-wgn.example", "xn--2ug.example", "xn--ab-m1t.example", "xn--1-0hc.example",
-		"xn--7ba.example", "xn----0fa.example", "xn----zfa.example", "xn--a-wbb.example", "xn--ab-0ea.example",
-		"*.xn--u-ccb.example",
-		/* public suffixes */
-		"co.uk", "*.co.uk", "CO.UK", "foo.ck", "*.foo.ck", "foo.kawasaki.jp", "*.foo.kawasaki.jp", "xn--55qx5d.cn",
-		/* names nobody may have */
-		"1.0.0.127.in-addr.arpa", "in-addr.arpa", "8.b.d.0.1.0.0.2.ip6.arpa", "abcdef.onion", "*.abcdef.onion",
-	};
 
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
-		expect_refused(conf, bytes_str(rows[i]), PROBLEM_REJECTED_IDENTIFIER);
+	for (size_t i = 0; i < ARRAY_LEN(no_names); i++)
+		expect_refused(conf, bytes_str(no_names[i]), PROBLEM_REJECTED_IDENTIFIER);
 }
 
 static void what_is_no_text_of_a_name_is_malformed(void **state)
@@ -154,13 +167,14 @@ static void length_is_bounded_to_the_byte(void **state)
 
 static void blocked_names_and_what_covers_them_are_refused(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf =
-		make_conf(MAKE_SERVER "[orders]\nblocked_names = exact.test www.bank.test .corp.test\n");
-	static const char *const refused[] = {"exact.test", "EXACT.test", "*.exact.test", "www.bank.test",
-					      "*.bank.test", "corp.test", "a.corp.test", "*.corp.test",
-					      "x.y.corp.test", "*.x.corp.test"};
-	static const char *const taken[] = {"a.exact.test", "notexact.test", "bank.test", "a.www.bank.test",
-					    "xcorp.test", "corp.test.example"};
+	CLEANUP(conf_free)
+	struct conf *conf = make_conf(
+		MAKE_SERVER "[orders]\nblocked_names = exact.test www.bank.test .corp.test\n");
+	static const char *const refused[] = {"exact.test", "EXACT.test", "*.exact.test",
+		"www.bank.test", "*.bank.test", "corp.test", "a.corp.test", "*.corp.test",
+		"x.y.corp.test", "*.x.corp.test"};
+	static const char *const taken[] = {"a.exact.test", "notexact.test", "bank.test",
+		"a.www.bank.test", "xcorp.test", "corp.test.example"};
 
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
 		expect_refused(conf, bytes_str(refused[i]), PROBLEM_REJECTED_IDENTIFIER);
@@ -170,9 +184,11 @@ static void blocked_names_and_what_covers_them_are_refused(void **state)
 
 static void a_broken_suffix_list_is_never_taken_for_an_empty_one(void **state)
 {
-	CLEANUP(conf_free) struct conf *missing =
+	CLEANUP(conf_free)
+	struct conf *missing =
 		make_conf(MAKE_SERVER "[orders]\npublic_suffixes = /nonexistent/list.dat\n");
-	CLEANUP(conf_free) struct conf *empty = make_conf(MAKE_SERVER "[orders]\npublic_suffixes = /dev/null\n");
+	CLEANUP(conf_free)
+	struct conf *empty = make_conf(MAKE_SERVER "[orders]\npublic_suffixes = /dev/null\n");
 	CLEANUP_PROBLEM struct problem pb = {0};
 	char out[NAME_MAX_BYTES + 1];
 

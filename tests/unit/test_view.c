@@ -1,7 +1,8 @@
-/* The JSON documents, whole. */
+/* test_view.c — the JSON documents, whole. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+
 #include <cmocka.h>
 
 #include "lib/acme/view.h"
@@ -36,23 +37,24 @@ static char *token(enum challenge_type type)
 
 static void the_directory_lists_everything(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf =
-		make_conf(MAKE_SERVER "terms_of_service = https://acme.example/terms\nwebsite = https://example.org\n"
-				      "caa_identities = ca.example other.example\n"
-				      "[profile classic]\ndescription = 90 days\n[profile short]\nvalidity = 6d\n");
+	CLEANUP(conf_free)
+	struct conf *conf = make_conf(MAKE_SERVER
+		"terms_of_service = https://acme.example/terms\nwebsite = https://example.org\n"
+		"caa_identities = ca.example other.example\n"
+		"[profile classic]\ndescription = 90 days\n[profile short]\nvalidity = 6d\n");
 	CLEANUP_BUF struct buf out = {0};
 
 	view_directory(conf, &out);
 	assert_string_equal(buf_str(&out),
-			    "{\"newNonce\":\"https://acme.example/acme/new-nonce\","
-			    "\"newAccount\":\"https://acme.example/acme/new-account\","
-			    "\"newOrder\":\"https://acme.example/acme/new-order\","
-			    "\"revokeCert\":\"https://acme.example/acme/revoke-cert\","
-			    "\"keyChange\":\"https://acme.example/acme/key-change\","
-			    "\"meta\":{\"termsOfService\":\"https://acme.example/terms\","
-			    "\"website\":\"https://example.org\","
-			    "\"caaIdentities\":[\"ca.example\",\"other.example\"],"
-			    "\"profiles\":{\"classic\":\"90 days\",\"short\":\"short\"}}}");
+		"{\"newNonce\":\"https://acme.example/acme/new-nonce\","
+		"\"newAccount\":\"https://acme.example/acme/new-account\","
+		"\"newOrder\":\"https://acme.example/acme/new-order\","
+		"\"revokeCert\":\"https://acme.example/acme/revoke-cert\","
+		"\"keyChange\":\"https://acme.example/acme/key-change\","
+		"\"meta\":{\"termsOfService\":\"https://acme.example/terms\","
+		"\"website\":\"https://example.org\","
+		"\"caaIdentities\":[\"ca.example\",\"other.example\"],"
+		"\"profiles\":{\"classic\":\"90 days\",\"short\":\"short\"}}}");
 }
 
 static void absent_options_leave_no_members(void **state)
@@ -72,20 +74,24 @@ static void an_account_shows_contacts_and_orders(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
 	CLEANUP_BUF struct buf out = {0};
-	struct bytes contacts[] = {bytes_str("mailto:a@example.org"), bytes_str("mailto:\"b\"@example.org")};
-	struct account account = {
-		.id = id(ID1), .terms_agreed = true, .contacts = contacts, .ncontacts = ARRAY_LEN(contacts)};
+	struct bytes contacts[] = {bytes_str("mailto:a@example.org"),
+		bytes_str("mailto:\"b\"@example.org")};
+	struct account account = {.id = id(ID1),
+		.terms_agreed = true,
+		.contacts = contacts,
+		.ncontacts = ARRAY_LEN(contacts)};
 
 	view_account(conf, &account, &out);
 	assert_string_equal(buf_str(&out),
-			    "{\"status\":\"valid\",\"contact\":[\"mailto:a@example.org\","
-			    "\"mailto:\\\"b\\\"@example.org\"],\"termsOfServiceAgreed\":true,"
-			    "\"orders\":\"https://acme.example/acme/account/" ID1 "/orders\"}");
+		"{\"status\":\"valid\",\"contact\":[\"mailto:a@example.org\","
+		"\"mailto:\\\"b\\\"@example.org\"],\"termsOfServiceAgreed\":true,"
+		"\"orders\":\"https://acme.example/acme/account/" ID1 "/orders\"}");
 	buf_reset(&out);
 	account = (struct account){.id = id(ID1), .status = ACCOUNT_DEACTIVATED};
 	view_account(conf, &account, &out);
-	assert_string_equal(buf_str(&out), "{\"status\":\"deactivated\",\"contact\":[],"
-					   "\"orders\":\"https://acme.example/acme/account/" ID1 "/orders\"}");
+	assert_string_equal(buf_str(&out),
+		"{\"status\":\"deactivated\",\"contact\":[],"
+		"\"orders\":\"https://acme.example/acme/account/" ID1 "/orders\"}");
 }
 
 static void an_orders_list_is_a_list_of_urls(void **state)
@@ -95,8 +101,9 @@ static void an_orders_list_is_a_list_of_urls(void **state)
 	struct ident ids[] = {id(ID2), id(ID1)};
 
 	view_orders(conf, ids, ARRAY_LEN(ids), &out);
-	assert_string_equal(buf_str(&out), "{\"orders\":[\"https://acme.example/acme/order/" ID2
-					   "\",\"https://acme.example/acme/order/" ID1 "\"]}");
+	assert_string_equal(buf_str(&out),
+		"{\"orders\":[\"https://acme.example/acme/order/" ID2
+		"\",\"https://acme.example/acme/order/" ID1 "\"]}");
 	buf_reset(&out);
 	view_orders(conf, ids, 0, &out);
 	assert_string_equal(buf_str(&out), "{\"orders\":[]}");
@@ -122,13 +129,13 @@ static void a_pending_order_shows_what_to_do(void **state)
 
 	view_order(conf, &order, &out);
 	assert_string_equal(buf_str(&out),
-			    "{\"status\":\"pending\",\"expires\":\"" NOON_TEXT "\","
-			    "\"identifiers\":[{\"type\":\"dns\",\"value\":\"*.x.test\"},"
-			    "{\"type\":\"dns\",\"value\":\"x.test\"}],\"profile\":\"classic\","
-			    "\"notBefore\":\"" NOON_TEXT "\","
-			    "\"authorizations\":[\"https://acme.example/acme/authz/" ID2
-			    "\",\"https://acme.example/acme/authz/" ID3 "\"],"
-			    "\"finalize\":\"https://acme.example/acme/order/" ID1 "/finalize\"}");
+		"{\"status\":\"pending\",\"expires\":\"" NOON_TEXT "\","
+		"\"identifiers\":[{\"type\":\"dns\",\"value\":\"*.x.test\"},"
+		"{\"type\":\"dns\",\"value\":\"x.test\"}],\"profile\":\"classic\","
+		"\"notBefore\":\"" NOON_TEXT "\","
+		"\"authorizations\":[\"https://acme.example/acme/authz/" ID2
+		"\",\"https://acme.example/acme/authz/" ID3 "\"],"
+		"\"finalize\":\"https://acme.example/acme/order/" ID1 "/finalize\"}");
 }
 
 static void an_order_ends_with_a_certificate_or_an_error(void **state)
@@ -136,17 +143,18 @@ static void an_order_ends_with_a_certificate_or_an_error(void **state)
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
 	CLEANUP_BUF struct buf out = {0};
 	struct order order = {.id = id(ID1),
-			      .status = ORDER_VALID,
-			      .expires_us = NOON,
-			      .not_before_us = INT64_MIN,
-			      .not_after_us = NOON,
-			      .profile = bytes_str("p"),
-			      .has_certificate = true};
+		.status = ORDER_VALID,
+		.expires_us = NOON,
+		.not_before_us = INT64_MIN,
+		.not_after_us = NOON,
+		.profile = bytes_str("p"),
+		.has_certificate = true};
 
 	view_order(conf, &order, &out);
 	assert_non_null(strstr(buf_str(&out), "\"status\":\"valid\""));
 	assert_non_null(strstr(buf_str(&out), "\"notAfter\":\"" NOON_TEXT "\""));
-	assert_non_null(strstr(buf_str(&out), "\"certificate\":\"https://acme.example/acme/certificate/" ID1 "\"}"));
+	assert_non_null(strstr(buf_str(&out),
+		"\"certificate\":\"https://acme.example/acme/certificate/" ID1 "\"}"));
 	assert_null(strstr(buf_str(&out), "\"error\""));
 
 	buf_reset(&out);
@@ -173,7 +181,7 @@ static struct authz pending_authz(void)
 
 /* types: "http-01 dns-01", in the order they are shown. */
 static void expect_challenges(const struct conf *conf, const struct authz *authz, const char *types,
-			      const char *statuses)
+	const char *statuses)
 {
 	CLEANUP_BUF struct buf out = {0};
 	CLEANUP_BUF struct buf seen = {0};
@@ -191,7 +199,8 @@ static void expect_challenges(const struct conf *conf, const struct authz *authz
 		assert_int_equal(jx_get_str(jx_at(list, i), "type", &type), OK);
 		assert_int_equal(jx_get_str(jx_at(list, i), "status", &status), OK);
 		buf_addf(&seen, "%s%.*s", i > 0 ? " " : "", (int)type.len, (const char *)type.ptr);
-		buf_addf(&how, "%s%.*s", i > 0 ? " " : "", (int)status.len, (const char *)status.ptr);
+		buf_addf(&how, "%s%.*s", i > 0 ? " " : "", (int)status.len,
+			(const char *)status.ptr);
 	}
 	assert_string_equal(buf_str(&seen), types);
 	assert_string_equal(buf_str(&how), statuses);
@@ -209,15 +218,18 @@ static void a_pending_authorization_offers_every_challenge(void **state)
 
 	view_authz(conf, &authz, &out);
 	buf_addf(&want,
-		 "{\"status\":\"pending\",\"expires\":\"" NOON_TEXT "\","
-		 "\"identifier\":{\"type\":\"dns\",\"value\":\"x.test\"},\"challenges\":["
-		 "{\"type\":\"http-01\",\"url\":\"https://acme.example/acme/challenge/" ID1 "/http-01\","
-		 "\"status\":\"pending\",\"token\":\"%s\"},"
-		 "{\"type\":\"dns-01\",\"url\":\"https://acme.example/acme/challenge/" ID1 "/dns-01\","
-		 "\"status\":\"pending\",\"token\":\"%s\"},"
-		 "{\"type\":\"tls-alpn-01\",\"url\":\"https://acme.example/acme/challenge/" ID1 "/tls-alpn-01\","
-		 "\"status\":\"pending\",\"token\":\"%s\"}]}",
-		 http, dns, alpn);
+		"{\"status\":\"pending\",\"expires\":\"" NOON_TEXT "\","
+		"\"identifier\":{\"type\":\"dns\",\"value\":\"x.test\"},\"challenges\":["
+		"{\"type\":\"http-01\",\"url\":\"https://acme.example/acme/challenge/" ID1
+		"/http-01\","
+		"\"status\":\"pending\",\"token\":\"%s\"},"
+		"{\"type\":\"dns-01\",\"url\":\"https://acme.example/acme/challenge/" ID1
+		"/dns-01\","
+		"\"status\":\"pending\",\"token\":\"%s\"},"
+		"{\"type\":\"tls-alpn-01\",\"url\":\"https://acme.example/acme/challenge/" ID1
+		"/tls-alpn-01\","
+		"\"status\":\"pending\",\"token\":\"%s\"}]}",
+		http, dns, alpn);
 	assert_string_equal(buf_str(&out), buf_str(&want));
 	assert_string_not_equal(http, dns);
 	assert_string_not_equal(dns, alpn);
@@ -226,7 +238,8 @@ static void a_pending_authorization_offers_every_challenge(void **state)
 static void a_wildcard_offers_dns_alone_and_shows_its_base(void **state)
 {
 	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER);
-	CLEANUP(conf_free) struct conf *no_dns = make_conf(MAKE_SERVER "[validation]\nchallenges = http-01\n");
+	CLEANUP(conf_free)
+	struct conf *no_dns = make_conf(MAKE_SERVER "[validation]\nchallenges = http-01\n");
 	CLEANUP_BUF struct buf out = {0};
 	struct authz authz = pending_authz();
 
@@ -239,7 +252,9 @@ static void a_wildcard_offers_dns_alone_and_shows_its_base(void **state)
 
 static void the_configuration_decides_what_is_offered(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf = make_conf(MAKE_SERVER "[validation]\nchallenges = tls-alpn-01 http-01\n");
+	CLEANUP(conf_free)
+	struct conf *conf =
+		make_conf(MAKE_SERVER "[validation]\nchallenges = tls-alpn-01 http-01\n");
 	struct authz authz = pending_authz();
 
 	expect_challenges(conf, &authz, "http-01 tls-alpn-01", "pending pending");
@@ -261,7 +276,8 @@ static void after_the_attempt_only_that_challenge_remains(void **state)
 		const char *types;
 		const char *statuses;
 	} rows[] = {
-		{AUTHZ_PENDING, CHALLENGE_PROCESSING, "http-01 dns-01 tls-alpn-01", "pending processing pending"},
+		{AUTHZ_PENDING, CHALLENGE_PROCESSING, "http-01 dns-01 tls-alpn-01",
+			"pending processing pending"},
 		{AUTHZ_VALID, CHALLENGE_VALID, "dns-01", "valid"},
 		{AUTHZ_INVALID, CHALLENGE_INVALID, "dns-01", "invalid"},
 		{AUTHZ_DEACTIVATED, CHALLENGE_VALID, "dns-01", "valid"},
