@@ -28,14 +28,18 @@ void private_redis_require(void)
 
 static void exec_server(const struct private_redis *server)
 {
-	const char *argv[ARGS_MAX] = {"redis-server", "--port", "0", "--unixsocket", server->socket, "--dir",
-		server->dir, "--save", "", "--loglevel", "warning", "--logfile", "redis.log"};
-	int argc = 13;
+	/* The last word counts: ours come behind the test's, which may include a configuration. */
+	const char *const ours[] = {"--port", "0", "--unixsocket", server->socket, "--dir", server->dir, "--save", "",
+		"--loglevel", "warning", "--logfile", "redis.log"};
+	const char *argv[ARGS_MAX] = {"redis-server"};
+	int argc = 1;
 
 	/* A test that dies takes its server along. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	for (const char *const *arg = server->extra; arg != NULL && *arg != NULL && argc < ARGS_MAX - 1; arg++)
+	for (const char *const *arg = server->extra; arg != NULL && *arg != NULL; arg++)
 		argv[argc++] = *arg;
+	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
+		argv[argc++] = ours[i];
 	execvp(argv[0], (char *const *)argv);
 	_exit(127);
 }
