@@ -13,10 +13,10 @@ lib/queue/         lib/queue/ lib/base/
 lib/net/           lib/net/ lib/pki/ lib/base/
 lib/acme/          lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 fcgi/              fcgi/ lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
-workers/           workers/worker.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
+workers/           workers/worker.h workers/process.h workers/reader.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 workers/validator/ workers/validator/ workers/worker.h lib/net/ lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 workers/signer/    workers/signer/ workers/worker.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
-workers/keeper/    workers/keeper/ workers/worker.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
+workers/keeper/    workers/keeper/ workers/worker.h workers/process.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 tools/             tools/ lib/
 bench/             bench/ lib/
 '
