@@ -38,6 +38,9 @@ BEGIN
 	EXECUTE format('GRANT CONNECT ON DATABASE %I TO "assay-directory", "assay-account", "assay-order", "assay-validator", '
 		'"assay-signer", "assay-keeper", "assay-admin"', current_database());
 	REVOKE ALL ON SCHEMA public FROM PUBLIC;
+	-- Large objects are open to everyone by default, and would be a place to fill the disk from.
+	REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea), lo_put(oid, bigint, bytea),
+		lowrite(integer, bytea) FROM PUBLIC;
 	CREATE SCHEMA IF NOT EXISTS assay AUTHORIZATION "assay-owner";
 	REVOKE ALL ON SCHEMA assay FROM PUBLIC;
 	GRANT USAGE ON SCHEMA assay TO "assay-directory", "assay-account", "assay-order", "assay-validator", "assay-signer",

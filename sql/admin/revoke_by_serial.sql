@@ -1,0 +1,5 @@
+-- Revoke one certificate:  psql -U assay-admin -v serial=40… -v reason=4 -v why='…' [-v commit=1] -f revoke_by_serial.sql
+-- Shows what would be revoked; acts only with commit=1. Reasons: RFC 5280 section 5.3.1.
+\set ON_ERROR_STOP on
+SELECT ARRAY[decode(:'serial', 'hex')] AS serials, '' AS account, '' AS name, '' AS spki \gset
+\ir revoke_common.psql

@@ -1,0 +1,39 @@
+\ir given.psql
+SELECT plan(21);
+SELECT given_account() AS a, given_account() AS b, given_account() AS c \gset
+SELECT new_serial() AS s, new_serial() AS s2 \gset
+SELECT id FROM given_processing(:'a', '*.x.org', 'x.org') \gset
+SELECT taken(:'id'), reserved(:'id', 1, :'s'), issued(:'id', 1, :'s');
+SELECT id AS id2 FROM given_processing(:'a', 'y.org') \gset
+SELECT taken(:'id2'), reserved(:'id2', 1, :'s2'), issued(:'id2', 1, :'s2');
+
+SELECT is(revoke(:'a', thumb(:'a'), :'s', der_of(:'s2'), 0), 4, 'the whole certificate is compared');
+SELECT is(revoke(:'a', thumb(:'b'), :'s', der_of(:'s'), 0), 3, 'the account''s key counts');
+SELECT is(revoke(:'b', thumb(:'b'), :'s', der_of(:'s'), 0), 12, 'a stranger may not');
+SELECT validated(:'b', given_order(:'b', 'x.org'));
+SELECT is(revoke(:'b', thumb(:'b'), :'s', der_of(:'s'), 0), 12, 'nor who is authorized for one of two names');
+SELECT validated(:'b', given_order(:'b', '*.x.org', 'x.org'));
+SELECT code FROM authz_deactivate(:'b', thumb(:'b'), (SELECT authz_id FROM reusable_authorizations
+	WHERE account_id = :'b' AND name = 'x.org')) \gset
+SELECT is(revoke(:'b', thumb(:'b'), :'s', der_of(:'s'), 0), 12, 'nor after one was deactivated');
+SELECT validated(:'b', given_order(:'b', '*.x.org', 'x.org'));
+SELECT is(revoke(:'b', thumb(:'b'), :'s', der_of(:'s'), 4), 0, 'but who is authorized for all of them');
+SELECT is(reason::integer, 4, 'with that reason') FROM certificates WHERE serial = :'s';
+SELECT is(revoke(:'a', thumb(:'a'), :'s', der_of(:'s'), 1), 11, 'an account cannot revoke twice');
+SELECT is(revoke(NULL, NULL, :'s', der_of(:'s'), 4), 11, 'nor can the key, for the same');
+SELECT is(revoke(NULL, NULL, :'s', der_of(:'s'), 1), 0, 'the key itself may say that it is compromised');
+SELECT is(reason::integer, 1, 'which is then the reason') FROM certificates WHERE serial = :'s';
+SELECT is(count(*), 1::bigint, 'and the key is blocked') FROM blocked_keys WHERE spki_sha256 = sha256('key');
+SELECT is(revoke(NULL, NULL, :'s', der_of(:'s'), 1), 11, 'once');
+
+SELECT is(admin_revoke(ARRAY[:'s'::bytea, :'s2'::bytea], 4, 'test'), 1, 'operators revoke what is not revoked');
+SELECT is(count(*), 2::bigint, 'found by account') FROM admin_certificates(NULL, :'a', NULL, NULL);
+SELECT is(count(*), 1::bigint, 'found by name') FROM admin_certificates(NULL, NULL, '*.x.org', NULL);
+SELECT is(count(*), 2::bigint, 'found by key') FROM admin_certificates(NULL, NULL, NULL, sha256('key'));
+SELECT is(count(*), 0::bigint, 'no question, no answer') FROM admin_certificates(NULL, NULL, NULL, NULL);
+SELECT throws_ok('UPDATE certificates SET revoked_at = NULL, reason = NULL', '23000', NULL, 'no revocation is undone');
+SELECT throws_ok('UPDATE certificates SET reason = 0 WHERE reason = 1', '23000', NULL, 'nor belittled');
+SELECT is(count(*), 3::bigint, 'each is in the audit log') FROM audit_log
+	WHERE action = 'certificate.revoke' AND xid = pg_current_xact_id();
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,37 @@
+#!/bin/sh
+# Connects as each role and tries what is forbidden (rights.psql). Speaks TAP; needs PGHOST and PGDATABASE of a server made by
+# server.sh. The lists are those of DESIGN rule 5, written a second time on purpose: grants.sql is what they check.
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+number=0
+
+may() {
+	role=$1
+	shift
+	number=$((number + 1))
+	if out=$(psql -X -U "$role" -v allowed="$*" -f "$here/rights.psql" 2>&1); then
+		echo "ok $number - $role: ${out##*NOTICE: }"
+	else
+		echo "not ok $number - $role"
+		echo "$out" | sed 's/^/# /'
+	fi
+}
+
+echo 1..8
+may assay-directory heartbeat account_key
+may assay-account heartbeat account_key account_new account_get account_update account_deactivate account_rekey account_orders
+may assay-order heartbeat account_key order_new order_get order_finalize order_certificate authz_get authz_deactivate \
+	challenge_respond revoke
+may assay-validator heartbeat validation_claim validation_finish caa_claim caa_finish
+may assay-signer heartbeat issuer_register issuance_claim issuance_reserve issuance_issue issuance_refuse issuance_defer_caa
+may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal
+may assay-admin admin_certificates admin_revoke admin_block_key admin_account_revoke admin_account admin_stuck admin_status \
+	audit_verify
+# Nobody logs in as the owner, and a role that is none of ours gets nowhere.
+psql -X -q -c 'CREATE ROLE stranger LOGIN' >/dev/null
+if psql -X -U assay-owner -c 'SELECT 1' >/dev/null 2>&1 || psql -X -U stranger -c 'SELECT 1' >/dev/null 2>&1; then
+	echo "not ok 8 - the owner and strangers stay out"
+else
+	echo "ok 8 - the owner and strangers stay out"
+fi
+psql -X -q -c 'DROP ROLE stranger' >/dev/null
