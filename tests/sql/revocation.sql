@@ -18,7 +18,7 @@ SELECT code FROM authz_deactivate(:'b', thumb(:'b'), (SELECT authz_id FROM reusa
 SELECT is(revoke(:'b', thumb(:'b'), :'s', der_of(:'s'), 0), 12, 'nor after one was deactivated');
 SELECT validated(:'b', given_order(:'b', '*.x.org', 'x.org'));
 SELECT is(revoke(:'b', thumb(:'b'), :'s', der_of(:'s'), 4), 0, 'but who is authorized for all of them');
-SELECT is(reason::integer, 4, 'with that reason') FROM certificates WHERE serial = :'s';
+SELECT is(reason::integer, 5, 'which ends the former holder''s use, whatever the reason given') FROM certificates WHERE serial = :'s';
 SELECT is(revoke(:'a', thumb(:'a'), :'s', der_of(:'s'), 1), 11, 'an account cannot revoke twice');
 SELECT is(revoke(NULL, NULL, :'s', der_of(:'s'), 4), 11, 'nor can the key, for the same');
 SELECT is(revoke(NULL, NULL, :'s', der_of(:'s'), 1), 0, 'the key itself may say that it is compromised');
