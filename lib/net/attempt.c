@@ -140,7 +140,6 @@ struct attempt *attempt_start(
 	a->wildcard = rq->wildcard;
 	a->done = done;
 	a->arg = arg;
-	begin_evidence(a);
 	a->probe = (struct probe){.px = px,
 		.name = a->name,
 		.token = a->token,
@@ -148,6 +147,7 @@ struct attempt *attempt_start(
 		.evidence = &a->evidence,
 		.done = on_probe,
 		.arg = a};
+	begin_evidence(a);
 	loop_timer_set(
 		px->loop, &a->deadline, px->conf->validation.attempt_secs * 1000, on_deadline, a);
 	a->probing = a->method->start(&a->probe);

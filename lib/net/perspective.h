@@ -19,6 +19,8 @@ struct perspective {
 			     plain-text proof only) */
 	SSL_CTX *alpn;	  /* tls-alpn-01 */
 	char *user_agent; /* names the CA to the administrators of validated hosts */
+	size_t users;     /* tasks that work with it, counted by whoever replaces perspectives */
+	struct perspective *next;
 	int64_t phase_ms; /* connecting, the TLS handshake and the answer may take this long each */
 };
 
