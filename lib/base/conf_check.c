@@ -56,6 +56,12 @@ const char *conf_check_url(const char *text)
 	return "write a URL that begins with https:// or http://";
 }
 
+const char *conf_check_http_url(const char *text)
+{
+	/* BR 7.1.2.7.7 and 7.1.2.11.2. What is fetched there is signed; https would ask for a certificate to check one. */
+	return is_url_behind(text, "http://") ? NULL : "write a URL that begins with http:// (clients fetch it to check certificates)";
+}
+
 static bool is_domain(const char *text)
 {
 	size_t len = strlen(text);

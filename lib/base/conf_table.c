@@ -118,8 +118,8 @@ static const struct conf_key issuer_keys[] = {
 	PATH("chain", AT(chain), NULL, NULL),
 	PATH("key", AT(key), conf_required, NULL),
 	PATH("key_passphrase", AT(key_passphrase), NULL, NULL),
-	TEXT("ca_issuers_url", AT(ca_issuers_url), NULL, conf_check_url),
-	TEXT("crl_url", AT(crl_url), NULL, conf_check_url),
+	TEXT("ca_issuers_url", AT(ca_issuers_url), NULL, conf_check_http_url),
+	TEXT("crl_url", AT(crl_url), NULL, conf_check_http_url),
 };
 
 #undef AT

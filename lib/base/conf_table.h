@@ -48,6 +48,7 @@ void conf_value_done(const struct conf_key *key, void *target);
 /* The checks of conf_check.c; see conf_key.check. */
 const char *conf_check_base_url(const char *text);
 const char *conf_check_url(const char *text);
+const char *conf_check_http_url(const char *text);
 const char *conf_check_domain(const char *text);
 const char *conf_check_blocked_name(const char *text);
 const char *conf_check_database_uri(const char *text);
