@@ -113,7 +113,7 @@ void problem_add_sub(struct problem *pb, const char *identifier, enum problem_ty
 	pb->subs = xrealloc(pb->subs, (pb->nsubs + 1) * sizeof(*pb->subs));
 	sub = &pb->subs[pb->nsubs++];
 	sub->type = type;
-	sub->identifier = xstrdup(identifier);
+	sub->identifier = identifier != NULL ? xstrdup(identifier) : NULL;
 	va_start(ap, fmt);
 	sub->detail = format(fmt, ap);
 	va_end(ap);
@@ -168,10 +168,12 @@ static void put_sub(struct jx_out *o, const struct problem_sub *sub)
 	jx_begin_object(o, NULL);
 	put_type(o, sub->type);
 	jx_put_str(o, "detail", sub->detail);
-	jx_begin_object(o, "identifier");
-	jx_put_str(o, "type", "dns");
-	jx_put_str(o, "value", sub->identifier);
-	jx_end_object(o);
+	if (sub->identifier != NULL) {
+		jx_begin_object(o, "identifier");
+		jx_put_str(o, "type", "dns");
+		jx_put_str(o, "value", sub->identifier);
+		jx_end_object(o);
+	}
 	jx_end_object(o);
 }
 

@@ -40,7 +40,7 @@ enum problem_type {
 struct problem_sub {
 	enum problem_type type;
 	char *detail;
-	char *identifier; /* a dns name */
+	char *identifier; /* a dns name; NULL when the problem is about something else */
 };
 
 struct problem {
@@ -59,7 +59,7 @@ int problem_set(struct problem *pb, enum problem_type type, const char *fmt, ...
 /* The same with an HTTP status other than the type's own. */
 int problem_set_status(struct problem *pb, int status, enum problem_type type, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
-/* Adds one subproblem about the dns name identifier (RFC 8555 section 6.7.1). */
+/* Adds one subproblem about the dns name identifier, which may be NULL (RFC 8555 section 6.7.1). */
 void problem_add_sub(struct problem *pb, const char *identifier, enum problem_type type, const char *fmt, ...)
 	PRINTF_LIKE(4, 5);
 /* After problem_add_sub()s on an unset pb: gives pb the type and detail of the single subproblem (which stays, for its

@@ -128,6 +128,20 @@ static void a_single_subproblem_is_the_problem_and_keeps_its_name(void **state)
 	assert_string_equal(pb.subs[0].identifier, "a.example");
 }
 
+static void a_subproblem_need_not_name_anything(void **state)
+{
+	CLEANUP_PROBLEM struct problem pb = {0};
+	CLEANUP(jx_free) struct jx *root = NULL;
+	const struct jx *subs, *identifier;
+
+	problem_add_sub(&pb, NULL, PROBLEM_UNSUPPORTED_IDENTIFIER, "no such type");
+	assert_int_equal(problem_seal(&pb, "unused"), ERR_PROBLEM);
+	root = rendered(&pb);
+	assert_int_equal(jx_get_array(root, "subproblems", &subs), OK);
+	assert_member(jx_at(subs, 0), "detail", "no such type");
+	assert_int_equal(jx_get(jx_at(subs, 0), "identifier", &identifier), ERR_NOENT);
+}
+
 static void nothing_to_seal_is_no_problem(void **state)
 {
 	CLEANUP_PROBLEM struct problem pb = {0};
@@ -178,6 +192,7 @@ int main(void)
 		cmocka_unit_test(a_refused_algorithm_lists_what_is_accepted),
 		cmocka_unit_test(several_subproblems_make_a_compound),
 		cmocka_unit_test(a_single_subproblem_is_the_problem_and_keeps_its_name),
+		cmocka_unit_test(a_subproblem_need_not_name_anything),
 		cmocka_unit_test(nothing_to_seal_is_no_problem),
 		cmocka_unit_test(a_problem_that_was_never_set_tells_nothing_but_500),
 		cmocka_unit_test(an_instance_is_shown),
