@@ -58,17 +58,19 @@ static int read_identifier(const struct conf *conf, const struct jx *identifier,
 		return problem_set(pb, PROBLEM_MALFORMED,
 			"an identifier is not an object with the strings \"type\" and "
 			"\"value\"");
-	problem_quote(&quoted, value, QUOTE_MAX_BYTES);
 	/* RFC 8555 section 9.7.7: dns is the one type we take. */
 	if (!bytes_is(type, "dns")) {
-		problem_add_sub(bad, buf_str(&quoted), PROBLEM_UNSUPPORTED_IDENTIFIER,
-			"only identifiers of type \"dns\" are supported");
+		problem_quote(&quoted, type, QUOTE_MAX_BYTES);
+		problem_add_sub(bad, NULL, PROBLEM_UNSUPPORTED_IDENTIFIER,
+			"identifiers of the type \"%s\" are not supported, only \"dns\"",
+			buf_str(&quoted));
 		return OK;
 	}
 	err = policy_name(conf, value, name, &why);
 	if (err == OK)
 		wish->names[wish->count++] = bytes_str(xstrdup(name));
 	if (err == ERR_PROBLEM) {
+		problem_quote(&quoted, value, QUOTE_MAX_BYTES);
 		problem_add_sub(bad, buf_str(&quoted), why.type, "%s", why.detail);
 		return OK;
 	}

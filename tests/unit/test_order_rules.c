@@ -151,6 +151,7 @@ static void several_bad_names_make_a_compound(void **state)
 	assert_string_equal(pb.subs[0].identifier, "co.uk");
 	assert_string_equal(pb.subs[1].identifier, "a_b.test");
 	assert_int_equal(pb.subs[2].type, PROBLEM_UNSUPPORTED_IDENTIFIER);
+	assert_null(pb.subs[2].identifier);
 }
 
 static void the_profile_bounds_names_too(void **state)
