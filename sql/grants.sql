@@ -19,4 +19,4 @@ GRANT EXECUTE ON FUNCTION issuer_register, issuance_claim, issuance_reserve, iss
 	issuance_defer_caa TO "assay-signer";
 GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION admin_certificates, admin_revoke, admin_block_key, admin_account_revoke, admin_account,
-	admin_stuck, admin_status, audit_verify TO "assay-admin";
+	admin_stuck, admin_status, admin_overview, admin_issuers, audit_verify TO "assay-admin";

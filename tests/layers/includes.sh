@@ -17,7 +17,7 @@ workers/           workers/worker.h workers/process.h workers/reader.h lib/acme/
 workers/validator/ workers/validator/ workers/worker.h lib/net/ lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 workers/signer/    workers/signer/ workers/worker.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 workers/keeper/    workers/keeper/ workers/worker.h workers/process.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
-tools/             tools/ lib/
+tools/             tools/ workers/signer/ lib/
 bench/             bench/ lib/
 '
 

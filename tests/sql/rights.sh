@@ -26,6 +26,7 @@ may assay-validator heartbeat validation_claim validation_finish caa_claim caa_f
 may assay-signer heartbeat issuer_register issuance_claim issuance_reserve issuance_issue issuance_refuse issuance_defer_caa
 may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal
 may assay-admin admin_certificates admin_revoke admin_block_key admin_account_revoke admin_account admin_stuck admin_status \
+	admin_overview admin_issuers \
 	audit_verify
 # Nobody logs in as the owner, and a role that is none of ours gets nowhere.
 psql -X -q -c 'CREATE ROLE stranger LOGIN' >/dev/null

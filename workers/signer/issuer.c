@@ -2,53 +2,19 @@
 #include "workers/signer/issuer.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/x509v3.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/pki/certview.h"
 #include "lib/pki/der.h"
 #include "workers/signer/keys.h"
 #include "workers/signer/tbs.h"
+#include "workers/signer/why.h"
 
 #define PEM_MAX_BYTES 65536
 #define CHAIN_MAX 8
-
-static int refuse(char **ret_why, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static int refuse(char **ret_why, int err, const char *fmt, ...)
-{
-	va_list args;
-	char *why = NULL;
-
-	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		abort();
-	va_end(args);
-	*ret_why = why;
-	return err;
-}
-
-static int read_file(const char *path, struct buf *out, char **ret_why)
-{
-	FILE *f = fopen(path, "re");
-	char chunk[4096];
-	size_t n;
-
-	if (f == NULL)
-		return refuse(ret_why, errno == ENOENT ? ERR_NOENT : ERR_CONFLICT, "cannot open %s: %s", path, strerror(errno));
-	while (out->len <= PEM_MAX_BYTES && (n = fread(chunk, 1, sizeof(chunk), f)) > 0)
-		buf_add(out, chunk, n);
-	bool failed = ferror(f) != 0;
-	fclose(f);
-	if (failed || out->len > PEM_MAX_BYTES)
-		return refuse(ret_why, ERR_LIMIT, "%s cannot be read or is larger than %d bytes", path, PEM_MAX_BYTES);
-	return OK;
-}
 
 /* A PEM file of certificates, parsed. */
 struct chain {
@@ -70,19 +36,21 @@ static void chain_done(struct chain *chain)
 
 static int chain_load(const char *path, struct chain *ret, char **ret_why)
 {
-	int err = read_file(path, &ret->pem, ret_why);
+	int err = file_load(path, PEM_MAX_BYTES, &ret->pem);
 
+	if (err == ERR_LIMIT)
+		return why_set(ret_why, err, "%s is larger than %d bytes", path, PEM_MAX_BYTES);
 	if (err != OK)
-		return err;
+		return why_set(ret_why, err, "cannot read %s: %s", path, strerror(errno));
 	err = pem_certificates(buf_bytes(&ret->pem), &ret->ders, &ret->count);
 	if (err != OK)
-		return refuse(ret_why, err, "%s holds no PEM certificate, or something else as well", path);
+		return why_set(ret_why, err, "%s holds no PEM certificate, or something else as well", path);
 	if (ret->count > CHAIN_MAX)
-		return refuse(ret_why, ERR_LIMIT, "%s holds more than %d certificates", path, CHAIN_MAX);
+		return why_set(ret_why, ERR_LIMIT, "%s holds more than %d certificates", path, CHAIN_MAX);
 	for (size_t i = 0; i < ret->count; i++) {
 		err = certview_parse(buf_bytes(&ret->ders[i]), &ret->views[i]);
 		if (err != OK)
-			return refuse(ret_why, err, "%s: certificate %zu is not DER", path, i + 1);
+			return why_set(ret_why, err, "%s: certificate %zu is not DER", path, i + 1);
 	}
 	return OK;
 }
@@ -105,16 +73,16 @@ static int check_may_issue(X509 *x509, size_t below, int64_t now_us, const char 
 	int64_t not_before = 0, not_after = 0;
 
 	if ((flags & EXFLAG_INVALID) != 0 || (flags & EXFLAG_CA) == 0)
-		return refuse(ret_why, ERR_CONFLICT, "%s: certificate %zu is no CA certificate", path, below + 1);
+		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu is no CA certificate", path, below + 1);
 	if ((X509_get_key_usage(x509) & KU_KEY_CERT_SIGN) == 0)
-		return refuse(ret_why, ERR_CONFLICT, "%s: certificate %zu lacks the key usage keyCertSign", path, below + 1);
+		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu lacks the key usage keyCertSign", path, below + 1);
 	if (pathlen >= 0 && (size_t)pathlen < below)
-		return refuse(ret_why, ERR_CONFLICT, "%s: certificate %zu allows no CA certificate below it (pathlen %ld)", path,
+		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu allows no CA certificate below it (pathlen %ld)", path,
 			below + 1, pathlen);
 	if (time_us(X509_get0_notBefore(x509), &not_before) != OK || time_us(X509_get0_notAfter(x509), &not_after) != OK)
-		return refuse(ret_why, ERR_SYNTAX, "%s: certificate %zu has broken dates", path, below + 1);
+		return why_set(ret_why, ERR_SYNTAX, "%s: certificate %zu has broken dates", path, below + 1);
 	if (now_us < not_before || now_us > not_after)
-		return refuse(ret_why, ERR_CONFLICT, "%s: certificate %zu is %s", path, below + 1,
+		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu is %s", path, below + 1,
 			now_us < not_before ? "not valid yet" : "expired");
 	return OK;
 }
@@ -123,7 +91,7 @@ static int check_signed_by(X509 *subject, X509 *issuer, size_t nth, const char *
 {
 	if (X509_check_issued(issuer, subject) != X509_V_OK || X509_verify(subject, X509_get0_pubkey(issuer)) != 1) {
 		ossl_drain("X509_verify");
-		return refuse(ret_why, ERR_CONFLICT, "%s: certificate %zu was not issued by the one behind it", path, nth);
+		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu was not issued by the one behind it", path, nth);
 	}
 	return OK;
 }
@@ -152,7 +120,7 @@ static int take_certificate(struct issuer *issuer, const struct conf_issuer *con
 	if (err != OK)
 		return err;
 	if (own.count != 1)
-		return refuse(ret_why, ERR_LIMIT, "%s must hold one certificate, the issuing one", conf->certificate);
+		return why_set(ret_why, ERR_LIMIT, "%s must hold one certificate, the issuing one", conf->certificate);
 	buf_add(&issuer->certificate, own.ders[0].ptr, own.ders[0].len);
 	ossl_sha256_of(buf_bytes(&issuer->certificate), issuer->sha256);
 	issuer->x509 = own.views[0]->x509;
@@ -160,12 +128,12 @@ static int take_certificate(struct issuer *issuer, const struct conf_issuer *con
 		abort();
 	if (time_us(X509_get0_notBefore(issuer->x509), &issuer->not_before_us) != OK ||
 	    time_us(X509_get0_notAfter(issuer->x509), &issuer->not_after_us) != OK)
-		return refuse(ret_why, ERR_SYNTAX, "%s has broken dates", conf->certificate);
+		return why_set(ret_why, ERR_SYNTAX, "%s has broken dates", conf->certificate);
 
 	uint8_t *name = NULL;
 	int len = i2d_X509_NAME(X509_get_subject_name(issuer->x509), &name);
 	if (len <= 0)
-		return refuse(ret_why, ERR_SYNTAX, "%s has no subject", conf->certificate);
+		return why_set(ret_why, ERR_SYNTAX, "%s has no subject", conf->certificate);
 	buf_add(&issuer->subject, name, (size_t)len);
 	OPENSSL_free(name);
 	return OK;
@@ -180,7 +148,7 @@ static int take_chain(struct issuer *issuer, const struct conf_issuer *conf, int
 	if (err != OK)
 		return err;
 	if (!bytes_equal(buf_bytes(&chain.ders[0]), buf_bytes(&issuer->certificate)))
-		return refuse(ret_why, ERR_CONFLICT, "%s must begin with the certificate of %s", path, conf->certificate);
+		return why_set(ret_why, ERR_CONFLICT, "%s must begin with the certificate of %s", path, conf->certificate);
 	err = check_chain(&chain, path, now_us, ret_why);
 	if (err != OK)
 		return err;
@@ -198,12 +166,12 @@ static int take_key(struct issuer *issuer, const struct conf_issuer *conf, char 
 	if (err != OK)
 		return err;
 	if (key_check_pair(issuer->key, X509_get0_pubkey(issuer->x509)) != OK)
-		return refuse(ret_why, ERR_CONFLICT, "%s is not the key of %s", conf->key, conf->certificate);
+		return why_set(ret_why, ERR_CONFLICT, "%s is not the key of %s", conf->key, conf->certificate);
 	err = key_scheme(issuer->key, &scheme);
 	if (err == OK)
 		err = key_generate_alike(issuer->key, &issuer->trial);
 	if (err != OK)
-		return refuse(ret_why, err, "cannot make a throw-away key like %s", conf->key);
+		return why_set(ret_why, err, "cannot make a throw-away key like %s", conf->key);
 	issuer->algorithm = scheme.algorithm;
 	return OK;
 }
@@ -227,7 +195,7 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 	/* RFC 5280 section 4.2.1.2: a CA certificate has one, and ours name it as their authority key identifier. */
 	key_id = X509_get0_subject_key_id(issuer->x509);
 	if (key_id == NULL || ASN1_STRING_length(key_id) == 0)
-		return refuse(ret_why, ERR_CONFLICT, "%s has no subject key identifier", conf->certificate);
+		return why_set(ret_why, ERR_CONFLICT, "%s has no subject key identifier", conf->certificate);
 	tbs_issuer_extensions(&issuer->extensions,
 		bytes_of(ASN1_STRING_get0_data(key_id), (size_t)ASN1_STRING_length(key_id)),
 		issuer->ca_issuers_url, issuer->crl_url);
@@ -258,7 +226,7 @@ int issuer_set_load(const struct conf *conf, int64_t now_us, struct issuer_set *
 
 	if (conf->nissuers == 0) {
 		issuer_set_done(&set);
-		return refuse(ret_why, ERR_NOENT, "%s has no [issuer NAME] section", conf->path);
+		return why_set(ret_why, ERR_NOENT, "%s has no [issuer NAME] section", conf->path);
 	}
 	for (; set.count < conf->nissuers; set.count++) {
 		int err = issuer_load(&conf->issuers[set.count], now_us, &set.items[set.count], ret_why);

@@ -6,12 +6,11 @@
 #include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lib/pki/der.h"
+#include "workers/signer/why.h"
 
 #define KEY_FILE_MAX_BYTES 32768
 #define SIGNATURE_MAX_BYTES 512 /* RSA 4096 */
@@ -37,21 +36,6 @@ static void fd_close(int fd)
 }
 DEFINE_CLEANUP(fd_close, int)
 
-static int refuse(char **ret_why, int err, const char *fmt, ...) PRINTF_LIKE(3, 4);
-
-static int refuse(char **ret_why, int err, const char *fmt, ...)
-{
-	va_list args;
-	char *why = NULL;
-
-	va_start(args, fmt);
-	if (vasprintf(&why, fmt, args) < 0)
-		abort();
-	va_end(args);
-	*ret_why = why;
-	return err;
-}
-
 /* systemd hands a credential to a unit's user by an ACL, whose mask shows as the group's bits; its folder is the unit's alone. */
 static bool is_systemd_credential(const char *path)
 {
@@ -66,12 +50,12 @@ static int check_private(const char *path, const struct stat *st, char **ret_why
 	mode_t forbidden = is_systemd_credential(path) ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
 
 	if (!S_ISREG(st->st_mode))
-		return refuse(ret_why, ERR_CONFLICT, "%s is not a regular file", path);
+		return why_set(ret_why, ERR_CONFLICT, "%s is not a regular file", path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return refuse(ret_why, ERR_CONFLICT, "%s belongs to uid %u: chown it to the user that runs the signer",
+		return why_set(ret_why, ERR_CONFLICT, "%s belongs to uid %u: chown it to the user that runs the signer",
 			path, (unsigned)st->st_uid);
 	if ((st->st_mode & forbidden) != 0)
-		return refuse(ret_why, ERR_CONFLICT, "%s has mode %04o, so others may have read it: treat the key as "
+		return why_set(ret_why, ERR_CONFLICT, "%s has mode %04o, so others may have read it: treat the key as "
 			"disclosed, or chmod 0400 if it never was", path, (unsigned)(st->st_mode & 07777));
 	return OK;
 }
@@ -84,19 +68,19 @@ static int read_private(const char *path, struct secret **ret, char **ret_why)
 	ssize_t n;
 
 	if (fd < 0)
-		return refuse(ret_why, errno == ENOENT ? ERR_NOENT : ERR_CONFLICT, "cannot open %s: %s", path, strerror(errno));
+		return why_set(ret_why, errno == ENOENT ? ERR_NOENT : ERR_CONFLICT, "cannot open %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) != 0)
-		return refuse(ret_why, ERR_INTERNAL, "cannot stat %s: %s", path, strerror(errno));
+		return why_set(ret_why, ERR_INTERNAL, "cannot stat %s: %s", path, strerror(errno));
 	int err = check_private(path, &st, ret_why);
 	if (err != OK)
 		return err;
 	while (s->len < sizeof(s->text) && (n = read(fd, s->text + s->len, sizeof(s->text) - s->len)) != 0) {
 		if (n < 0 && errno != EINTR)
-			return refuse(ret_why, ERR_INTERNAL, "cannot read %s: %s", path, strerror(errno));
+			return why_set(ret_why, ERR_INTERNAL, "cannot read %s: %s", path, strerror(errno));
 		s->len += n > 0 ? (size_t)n : 0;
 	}
 	if (s->len > KEY_FILE_MAX_BYTES)
-		return refuse(ret_why, ERR_LIMIT, "%s is larger than %d bytes", path, KEY_FILE_MAX_BYTES);
+		return why_set(ret_why, ERR_LIMIT, "%s is larger than %d bytes", path, KEY_FILE_MAX_BYTES);
 	s->text[s->len] = '\0';
 	*ret = TAKE(s);
 	return OK;
@@ -137,11 +121,11 @@ int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **re
 	key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, pass);
 	if (key == NULL) {
 		ossl_drain("PEM_read_bio_PrivateKey");
-		return refuse(ret_why, ERR_CRYPTO, strstr(pem->text, "ENCRYPTED") != NULL ?
+		return why_set(ret_why, ERR_CRYPTO, strstr(pem->text, "ENCRYPTED") != NULL ?
 			"%s is encrypted: key_passphrase is missing or wrong" : "%s holds no PEM private key", path);
 	}
 	if (key_scheme(key, &scheme) != OK)
-		return refuse(ret_why, ERR_LIMIT, "%s: issuing keys are P-256, P-384 or RSA of 2048 to 4096 bits", path);
+		return why_set(ret_why, ERR_LIMIT, "%s: issuing keys are P-256, P-384 or RSA of 2048 to 4096 bits", path);
 	*ret = TAKE(key);
 	return OK;
 }

@@ -5,7 +5,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/store/issuance.h"
-#include "lib/store/sweep.h"
 #include "workers/signer/batch.h"
 #include "workers/signer/failpoint.h"
 #include "workers/signer/harden.h"
@@ -30,7 +29,7 @@ static const struct db_stmt clock_stmt = {
 
 static const struct db_stmt *const signer_stmts[] = {
 	&clock_stmt, &issuance_claim_stmt, &issuance_reserve_stmt, &issuance_issue_stmt, &issuance_refuse_stmt,
-	&issuance_defer_caa_stmt, &issuer_register_stmt, &heartbeat_stmt, NULL,
+	&issuance_defer_caa_stmt, &issuer_register_stmt, NULL,
 };
 
 static int check_clock(struct signer *s, struct db *db)

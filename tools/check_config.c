@@ -1,0 +1,228 @@
+/* check_config.c — assayctl check-config: reads assay.conf as every program does, then tries what it names: the database as each role,
+ * Redis as each user, issuers and their keys, the resolver, the clock. One line for each; nothing is changed anywhere. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/net/dns.h"
+#include "lib/store/issuance.h"
+#include "tools/command.h"
+#include "tools/connect.h"
+#include "tools/credentials.h"
+#include "workers/signer/issuer.h"
+
+#define CLOCK_SKEW_MAX_MS 2000 /* more, and signers stop */
+#define RESOLVER_WAIT_MS 8000
+#define ISSUER_WARN_DAYS 90
+
+static const char help[] =
+	"usage: assayctl [-c FILE] check-config\n\n"
+	"Reads the configuration and tries everything that it names. Run as root it can try every role and the issuing keys;\n"
+	"what belongs to another user is skipped otherwise. Exit status 0 when nothing failed.\n";
+
+struct tally {
+	int failed;
+	int skipped;
+};
+
+enum finding { FINE, SKIPPED, FAILED };
+
+static void tell(struct tally *tally, enum finding finding, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void tell(struct tally *tally, enum finding finding, const char *fmt, ...)
+{
+	static const char *const words[] = {"ok", "skipped", "FAILED"};
+	va_list args;
+
+	tally->failed += finding == FAILED;
+	tally->skipped += finding == SKIPPED;
+	printf("%-8s ", words[finding]);
+	va_start(args, fmt);
+	vprintf(fmt, args);
+	va_end(args);
+	putchar('\n');
+}
+
+/* The database's clock; the statement needs no right in the schema. */
+static const struct db_stmt clock_stmt = {"check_clock", "SELECT pg_catalog.clock_timestamp()", DB_ONE_ROW, 0, {0}};
+
+static void check_clock(struct tally *tally, struct db *db)
+{
+	struct db_call call = {0};
+	int64_t before, after, theirs, off_ms = 0;
+
+	db_call_init(&call, &clock_stmt);
+	before = clock_wall_us();
+	if (db_run_one(db, &call) != OK) {
+		tell(tally, FAILED, "clock: the database does not tell its time: %s", db_error(db));
+	} else {
+		after = clock_wall_us();
+		theirs = db_time(call.result, 0, 0);
+		if (theirs < before)
+			off_ms = (before - theirs) / 1000;
+		else if (theirs > after)
+			off_ms = (after - theirs) / 1000;
+		tell(tally, off_ms < -CLOCK_SKEW_MAX_MS || off_ms > CLOCK_SKEW_MAX_MS ? FAILED : FINE,
+			"clock: this machine and the database are %lld ms apart", (long long)(off_ms < 0 ? -off_ms : off_ms));
+	}
+	db_call_done(&call);
+}
+
+static void check_database(struct tally *tally, const struct conf *conf)
+{
+	static const struct db_stmt *const table[] = {&clock_stmt, NULL};
+	bool clock_checked = false;
+
+	for (size_t i = 0; credential_names[i] != NULL; i++) {
+		CLEANUP(db_close) struct db *db = NULL;
+		CLEANUP_STR char *why = NULL;
+		int err = connect_db(conf, credential_names[i], table, &db, &why);
+
+		if (err != OK) {
+			tell(tally, err == ERR_NOENT ? SKIPPED : FAILED, "database as %s: %s", credential_names[i], why);
+			continue;
+		}
+		tell(tally, FINE, "database as %s", credential_names[i]);
+		if (!clock_checked)
+			check_clock(tally, db);
+		clock_checked = true;
+	}
+}
+
+/* Right of a user, not only its password: what it needs most, and what it must not do. */
+static bool redis_allows(struct rds *rds, const struct bytes *argv, int argc)
+{
+	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
+
+	return rds_command(rds, argc, argv, &reply) == OK && !rds_is_error(reply, "NOPERM");
+}
+
+static void check_redis(struct tally *tally, const struct conf *conf)
+{
+	const struct bytes forbidden[] = {bytes_str("FLUSHALL"), bytes_str("ASYNC"), bytes_str("too many words")};
+
+	for (size_t i = 0; credential_names[i] != NULL; i++) {
+		CLEANUP(rds_close) struct rds *rds = NULL;
+		CLEANUP_STR char *why = NULL;
+		int err = connect_redis(conf, credential_names[i], &rds, &why);
+
+		if (err != OK)
+			tell(tally, err == ERR_NOENT ? SKIPPED : FAILED, "Redis as %s: %s", credential_names[i], why);
+		else if (conf->redis.passwords != NULL && redis_allows(rds, forbidden, ARRAY_LEN(forbidden)))
+			tell(tally, FAILED, "Redis as %s: it may do everything; load the ACL file that assayctl init made",
+				credential_names[i]);
+		else
+			tell(tally, FINE, "Redis as %s", credential_names[i]);
+	}
+}
+
+static int64_t longest_validity(const struct conf *conf)
+{
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < conf->nprofiles; i++)
+		if (conf->profiles[i].validity_secs > longest)
+			longest = conf->profiles[i].validity_secs;
+	return longest;
+}
+
+static void check_issuers(struct tally *tally, const struct conf *conf)
+{
+	int64_t now = clock_wall_us();
+
+	for (size_t i = 0; i < conf->nissuers; i++) {
+		const struct conf_issuer *section = &conf->issuers[i];
+		CLEANUP(issuer_free) struct issuer *issuer = NULL;
+		CLEANUP_STR char *why = NULL;
+		char until[CLOCK_RFC3339_LEN + 1];
+		int64_t left_secs;
+
+		if (access(section->key, R_OK) != 0 && errno == EACCES) {
+			tell(tally, SKIPPED, "issuer %s: %s is not for this user to read", section->name, section->key);
+			continue;
+		}
+		if (issuer_load(section, now, &issuer, &why) != OK) {
+			tell(tally, FAILED, "issuer %s: %s", section->name, why != NULL ? why : "cannot be used");
+			continue;
+		}
+		clock_rfc3339_format(issuer->not_after_us, until);
+		left_secs = (issuer->not_after_us - now) / USEC_PER_SEC - longest_validity(conf);
+		if (left_secs < 0)
+			tell(tally, FAILED, "issuer %s: it ends at %s, before certificates made today would", section->name, until);
+		else
+			tell(tally, FINE, "issuer %s: certificate, chain and key fit; until %s%s", section->name, until,
+				left_secs < ISSUER_WARN_DAYS * 86400LL ? " (replace it soon)" : "");
+	}
+	if (conf->nissuers == 0)
+		tell(tally, FAILED, "issuer: there is no [issuer NAME] section");
+}
+
+struct resolver_try {
+	bool answered;
+	bool authenticated;
+	enum dns_status status;
+	char reason[DNS_REASON_LEN];
+};
+
+static void note_answer(void *arg, const struct dns_answer *answer)
+{
+	struct resolver_try *t = arg;
+
+	t->answered = true;
+	t->status = answer->status;
+	t->authenticated = answer->authenticated;
+	snprintf(t->reason, sizeof(t->reason), "%s", answer->reason);
+}
+
+/* Our own name: any answer will do, and "no such name" is one. */
+static void check_resolver(struct tally *tally, const struct conf *conf)
+{
+	CLEANUP(loop_free) struct loop *loop = NULL;
+	CLEANUP(dns_free) struct dns *dns = NULL;
+	const char *host = conf->server.base_url + strlen("https://");
+	CLEANUP_STR char *name = xstrndup(host, strcspn(host, ":/"));
+	struct resolver_try try = {0};
+	int64_t deadline = clock_mono_ms() + RESOLVER_WAIT_MS;
+
+	if (loop_new(&loop) != OK || dns_new(loop, &conf->validation.resolvers, false, &dns) != OK) {
+		tell(tally, FAILED, "resolver: it cannot be set up");
+		return;
+	}
+	dns_ask(dns, name, DNS_A, note_answer, &try);
+	while (!try.answered && clock_mono_ms() < deadline)
+		if (loop_once(loop, 200) != OK)
+			break;
+	if (!try.answered)
+		tell(tally, FAILED, "resolver %s: no answer within %d s", dns_resolvers(dns), RESOLVER_WAIT_MS / 1000);
+	else if (try.status == DNS_FAILED)
+		tell(tally, FAILED, "resolver %s: asked for %s: %s", dns_resolvers(dns), name, try.reason);
+	else
+		tell(tally, FINE, "resolver %s: answers%s", dns_resolvers(dns),
+			try.authenticated ? ", validating DNSSEC" : "");
+}
+
+static int run_check_config(const char *conf_path, int argc, char **argv)
+{
+	static const struct option options[] = {{"help", no_argument, NULL, 'h'}, {0}};
+	CLEANUP(conf_free) struct conf *conf = NULL;
+	struct tally tally = {0};
+
+	while (command_option(&command_check_config, argc, argv, options) != -1)
+		;
+	conf = command_conf(conf_path);
+	setlinebuf(stdout);
+	tell(&tally, FINE, "configuration %s", conf_path);
+	check_issuers(&tally, conf);
+	check_database(&tally, conf);
+	check_redis(&tally, conf);
+	check_resolver(&tally, conf);
+	if (tally.skipped > 0)
+		printf("\n%d skipped: run as root to try them, too.\n", tally.skipped);
+	return tally.failed > 0 ? 1 : 0;
+}
+
+const struct command command_check_config = {"check-config", "read the configuration and try everything that it names", help,
+	run_check_config};
