@@ -218,6 +218,28 @@ def test_without_postgresql_keys_work_and_accounts_ask_for_patience(start, conf)
     assert call("GET", "/ready").json() == {"status": "not ready", "database": False, "redis": True}
 
 
+def test_a_database_connection_that_died_while_idle_is_replaced_unnoticed(call):
+    key = Key()
+    _, kid = add_account(key)
+    for _ in range(3):
+        assert post_as_get(call, DIRECTORY, key, kid=kid).status == 200
+        with psycopg2.connect("") as db, db.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                           "WHERE application_name = 'assay-directory'")
+            assert cursor.rowcount >= 1
+    assert post_as_get(call, DIRECTORY, key, kid=kid).status == 200
+
+
+def test_a_program_shows_that_it_lives(program):
+    def beating():
+        with psycopg2.connect("") as db, db.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM assay.heartbeats WHERE program = 'assay-directory' AND pid = %s",
+                           (program.process.pid,))
+            return cursor.fetchone()
+
+    wait_for(beating)
+
+
 def test_sighup_takes_over_a_good_file_and_leaves_a_bad_one(program, call, conf):
     program.errors_expected = True
     conf.write(base_url="https://other.example.org")
