@@ -170,8 +170,8 @@ void db_stage_start(void)
 	stage.links = xcalloc((size_t)stage.count, sizeof(*stage.links));
 	for (int i = 0; i < stage.count; i++) {
 		stage.links[i].db = new_db();
-		if (pthread_create(
-			    &stage.links[i].thread, NULL, database_thread, &stage.links[i]) != 0)
+		if (pthread_create(&stage.links[i].thread, NULL, database_thread,
+			    &stage.links[i]) != 0)
 			die("cannot start a thread");
 	}
 }

@@ -127,19 +127,18 @@ static void tend(void)
 	if (!nonce_pool_low(pipeline.nonces) || ready() != OK)
 		return;
 	if (nonce_pool_refill(pipeline.nonces, stage.rds) != OK)
-		log_event(
-			LOG_LEVEL_WARNING, "no fresh nonces", F_STR("error", rds_error(stage.rds)));
+		log_event(LOG_LEVEL_WARNING, "no fresh nonces",
+			F_STR("error", rds_error(stage.rds)));
 }
 
 static void *redis_thread(void *arg)
 {
 	while (!lane_is_over(&pipeline.redis)) {
-		struct exchange *list = lane_take(&pipeline.redis, BATCH_MAX, TICK_MS), *rest,
-				*next;
+		struct exchange *list = lane_take(&pipeline.redis, BATCH_MAX, TICK_MS);
+		struct exchange *rest = list, *next;
 
 		for (struct exchange *x = list; x != NULL; x = x->next)
 			x->redis_err = ERR_QUEUE;
-		rest = list;
 		for (int tries = 0; rest != NULL && tries < 2; tries++)
 			rest = run(rest);
 		tend();

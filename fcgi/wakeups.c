@@ -1,5 +1,4 @@
-/* wakeups.c — see wakeups.h. A connection of its own, because a subscribed one can do nothing else.
- */
+/* wakeups.c — see wakeups.h. A connection of its own: a subscribed one can do nothing else. */
 #include "fcgi/wakeups.h"
 
 #include <pthread.h>
