@@ -12,12 +12,13 @@ from acme_client import Key, pick
 from conftest import wait_for
 from fastcgi import Connection
 
-WAITED_SECS = 3.0  # less than the default wait
+WAIT_SECS = 20  # whatever took less was woken, however busy the machine
 
 
 @pytest.fixture
-def programs(start):
+def programs(start, conf):
     """The three programs, this test's own."""
+    conf.write(extra=f"[handlers]\nwait = {WAIT_SECS}s")
     return {name: start(name) for name in ("assay-directory", "assay-account", "assay-order")}
 
 
@@ -90,11 +91,11 @@ def test_a_wake_up_for_something_unfinished_goes_on_waiting(client, workers):
         time.sleep(0.05)
     assert waiting.is_alive()
     workers.validate(authz)
-    assert waiting.status() == "valid" and waiting.secs < WAITED_SECS
+    assert waiting.status() == "valid" and waiting.secs < WAIT_SECS
 
 
 def test_many_requests_wait_without_a_thread_each_and_seats_are_bounded(start, conf, workers):
-    conf.write(extra="[handlers]\nthreads = 1\nwait_max = 20")
+    conf.write(extra=f"[handlers]\nthreads = 1\nwait = {WAIT_SECS}s\nwait_max = 20")
     programs = {name: start(name) for name in ("assay-directory", "assay-account", "assay-order")}
     clients = [Client(programs) for _ in range(25)]
     for client in clients:
@@ -108,7 +109,7 @@ def test_many_requests_wait_without_a_thread_each_and_seats_are_bounded(start, c
         workers.validate(authz)
     states = [each.status() for each in waiting]
     assert states.count("valid") == 20 and states.count("processing") == 5
-    assert max(each.secs for each in waiting) < WAITED_SECS
+    assert max(each.secs for each in waiting) < WAIT_SECS
     for client in clients:
         client.close()
 
@@ -122,7 +123,7 @@ def test_a_lost_redis_wakes_everyone_when_it_is_back(client, programs, workers, 
     redis.stop()
     workers.validate(authz)  # nobody hears of it
     redis.start()
-    assert waiting.status() == "valid" and waiting.secs < WAITED_SECS
+    assert waiting.status() == "valid" and waiting.secs < WAIT_SECS
 
 
 def test_a_client_that_goes_away_while_waiting_harms_nobody(client, programs, workers):
