@@ -55,7 +55,8 @@ static void print_help(const char *program, const char *summary)
 	       "  -c, --config FILE  the configuration (default %s)\n"
 	       "      --version      print the version\n"
 	       "      --help         print this\n\n"
-	       "SIGTERM finishes what is in flight and ends; SIGHUP reads the configuration again.\n"
+	       "SIGTERM finishes what is in flight and ends; SIGHUP reads the configuration "
+	       "again.\n"
 	       "Any number of instances may run side by side, on any number of machines.\n",
 		program, summary, SYSCONFDIR "/assay.conf");
 }
@@ -92,7 +93,8 @@ static const char *parse_options(int argc, char **argv, const char *program, con
 	return conf_path;
 }
 
-/* NULL when the folder is not configured: the server knows us by our socket (peer), or has no users. */
+/* NULL when the folder is not configured: the server knows us by our socket (peer), or has no
+ * users. */
 static char *load_secret(const char *folder, const char *program)
 {
 	char *secret = NULL;
@@ -100,7 +102,8 @@ static char *load_secret(const char *folder, const char *program)
 	if (folder == NULL)
 		return NULL;
 	if (conf_secret_load(folder, program, &secret) != OK)
-		die("%s/%s: must exist, be readable by %s and by nobody else", folder, program, program);
+		die("%s/%s: must exist, be readable by %s and by nobody else", folder, program,
+			program);
 	return secret;
 }
 
@@ -119,8 +122,8 @@ static const struct db_stmt **with_heartbeat(const struct db_stmt *const *stmts)
 	return all;
 }
 
-void process_init(struct process *p, int argc, char **argv, const char *program, const char *summary,
-	const struct db_stmt *const *stmts)
+void process_init(struct process *p, int argc, char **argv, const char *program,
+	const char *summary, const struct db_stmt *const *stmts)
 {
 	CLEANUP_STR char *error = NULL;
 	struct rlimit no_core = {0};
@@ -176,8 +179,9 @@ bool process_db_ready(struct process *p)
 
 	if (!outage_may_try(&p->db_outage))
 		return false;
-	err = p->db != NULL ? db_ensure(p->db)
-			    : db_open(p->conf->database.uri, p->program, p->db_password, p->stmts, &p->db);
+	err = p->db != NULL
+		? db_ensure(p->db)
+		: db_open(p->conf->database.uri, p->program, p->db_password, p->stmts, &p->db);
 	if (err == OK)
 		outage_over(&p->db_outage);
 	else
@@ -213,7 +217,8 @@ void process_heartbeat(struct process *p)
 	p->heartbeat_ms = clock_mono_ms() + HEARTBEAT_MS;
 	heartbeat_call(&call, p->program, p->host, getpid());
 	if (db_run_one(p->db, &call) != OK)
-		log_event(LOG_LEVEL_WARNING, "heartbeat not recorded", F_STR("cause", db_error(p->db)));
+		log_event(LOG_LEVEL_WARNING, "heartbeat not recorded",
+			F_STR("cause", db_error(p->db)));
 	db_call_done(&call);
 }
 
@@ -225,7 +230,8 @@ bool process_reload(struct process *p)
 	if (!stop_reload_take())
 		return false;
 	if (conf_load(p->conf_path, &conf, &error) != OK) {
-		log_event(LOG_LEVEL_ERROR, "configuration not taken over, the old one stays", F_STR("cause", error));
+		log_event(LOG_LEVEL_ERROR, "configuration not taken over, the old one stays",
+			F_STR("cause", error));
 		return false;
 	}
 	p->retired = xrealloc(p->retired, (p->nretired + 1) * sizeof(*p->retired));

@@ -1,13 +1,14 @@
-/* process.h — what every program in workers/ does besides its work: options, configuration and its reload, secrets, the two
- * connections with their outages, and the heartbeat. A server that is away never ends the program: each outage is
- * logged once with its cause, tried again at growing but bounded pauses, and its end is logged, too. */
+/* process.h — what every program in workers/ does besides its work: options, configuration and its
+ * reload, secrets, the two connections with their outages, and the heartbeat. A server that is away
+ * never ends the program: each outage is logged once with its cause, tried again at growing but
+ * bounded pauses, and its end is logged, too. */
 #pragma once
 
 #include "lib/base/conf.h"
 #include "lib/queue/rds.h"
 #include "lib/store/db.h"
 
-struct outage { /* of one server, as one thread sees it */
+struct outage {             /* of one server, as one thread sees it */
 	const char *server; /* for the log; NULL = silent, another thread tells of it */
 	int64_t since_ms;   /* 0 = it is there */
 	int64_t retry_ms;   /* not before */
@@ -35,10 +36,11 @@ struct process {
 	int64_t heartbeat_ms; /* next one */
 };
 
-/* Options, configuration, log, signals and secrets. Ends the program with a message when one of them is wrong, or after
+/* Options, configuration, log, signals and secrets. Ends the program with a message when one of
+ * them is wrong, or after
  * --help and --version. Connects to nothing. */
-void process_init(struct process *p, int argc, char **argv, const char *program, const char *summary,
-	const struct db_stmt *const *stmts);
+void process_init(struct process *p, int argc, char **argv, const char *program,
+	const char *summary, const struct db_stmt *const *stmts);
 void process_done(struct process *p);
 
 /* Connects when needed and due. True when the connection is usable, as far as one can know. */
@@ -49,7 +51,8 @@ bool process_both_ready(struct process *p);
 struct rds *process_new_rds(const struct process *p);
 /* Sends the heartbeat when it is due; to be called when the database is ready. */
 void process_heartbeat(struct process *p);
-/* After SIGHUP: the new configuration, or the old one and a line in the log that says why. True when it is new. */
+/* After SIGHUP: the new configuration, or the old one and a line in the log that says why. True
+ * when it is new. */
 bool process_reload(struct process *p);
 /* Sleeps until fd (-1: none) is readable, a signal came, or the time is over. */
 void process_wait(const struct process *p, int fd, int64_t timeout_ms);

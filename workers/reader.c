@@ -1,4 +1,5 @@
-/* reader.c — see reader.h. in_flight counts deliveries: from the moment Redis handed a job out until reader_settle. */
+/* reader.c — see reader.h. in_flight counts deliveries: from the moment Redis handed a job out
+ * until reader_settle. */
 #include "workers/reader.h"
 
 #include <assert.h>
@@ -11,10 +12,10 @@
 #include "lib/base/log.h"
 #include "lib/base/rnd.h"
 
-#define BLOCK_MS 500     /* bounds how long a stop waits for the thread */
-#define READ_MAX 256     /* jobs in one reply */
+#define BLOCK_MS 500        /* bounds how long a stop waits for the thread */
+#define READ_MAX 256        /* jobs in one reply */
 #define IDLE_MARGIN_MS 1000 /* redelivery: the lease and this */
-#define WAIT_MS 60000    /* with nothing to do */
+#define WAIT_MS 60000       /* with nothing to do */
 
 struct reader {
 	pthread_t thread;
@@ -51,7 +52,8 @@ static void push(struct reader *r, const struct job *jobs, size_t count)
 		r->ring[(r->first + r->waiting++) % r->cap] = jobs[i];
 	r->in_flight += count;
 	pthread_mutex_unlock(&r->lock);
-	/* An eventfd's counter cannot fill up here, and a second wake-up while jobs wait does no harm. */
+	/* An eventfd's counter cannot fill up here, and a second wake-up while jobs wait does no
+	 * harm. */
 	if (write(r->wake_fd, &one, sizeof(one)) < 0)
 		log_event(LOG_LEVEL_DEBUG, "wake-up not written");
 }
@@ -102,17 +104,20 @@ static int reclaim(struct reader *r, size_t room)
 {
 	struct job jobs[READ_MAX], dead[READ_MAX];
 	size_t count = 0, ndead = 0;
-	int err = jobs_reclaim(r->rds, r->stream, r->consumer, r->idle_ms, jobs, room, &count, dead, READ_MAX, &ndead);
+	int err = jobs_reclaim(r->rds, r->stream, r->consumer, r->idle_ms, jobs, room, &count, dead,
+		READ_MAX, &ndead);
 
 	/* Also after an error: what was counted is ours now. */
 	push(r, jobs, count);
 	if (count > 0)
-		log_event(LOG_LEVEL_INFO, "took over jobs that were not finished", F_INT("jobs", (int64_t)count));
+		log_event(LOG_LEVEL_INFO, "took over jobs that were not finished",
+			F_INT("jobs", (int64_t)count));
 	for (size_t i = 0; i < ndead; i++) {
 		char id[IDENT_TEXT_LEN + 1];
 
 		ident_format(&dead[i].id, id);
-		log_event(LOG_LEVEL_ERROR, "job was delivered too often, now a dead letter", F_STR("id", id));
+		log_event(LOG_LEVEL_ERROR, "job was delivered too often, now a dead letter",
+			F_STR("id", id));
 	}
 	/* A full house may have left some behind. */
 	if (err == OK && count < room)
@@ -139,7 +144,8 @@ static void *reader_thread(void *arg)
 		int err = connect_now(r);
 
 		if (err == OK)
-			err = clock_mono_ms() >= r->reclaim_ms ? reclaim(r, room) : read_new(r, room);
+			err = clock_mono_ms() >= r->reclaim_ms ? reclaim(r, room)
+							       : read_new(r, room);
 		if (err == OK) {
 			outage_over(&r->outage);
 			continue;
@@ -151,7 +157,8 @@ static void *reader_thread(void *arg)
 	return NULL;
 }
 
-struct reader *reader_start(const struct process *p, enum job_stream stream, size_t in_flight_max, int wake_fd)
+struct reader *reader_start(const struct process *p, enum job_stream stream, size_t in_flight_max,
+	int wake_fd)
 {
 	struct reader *r = xcalloc(1, sizeof(*r));
 	pthread_condattr_t monotonic;
@@ -204,7 +211,8 @@ void reader_open_gate(struct reader *r, bool open)
 	pthread_mutex_unlock(&r->lock);
 }
 
-size_t reader_take(struct reader *r, struct job *jobs, size_t max, int64_t linger_ms, int64_t *ret_wait_ms)
+size_t reader_take(struct reader *r, struct job *jobs, size_t max, int64_t linger_ms,
+	int64_t *ret_wait_ms)
 {
 	int64_t now = clock_mono_ms(), left;
 	size_t count = 0;

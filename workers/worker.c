@@ -12,7 +12,7 @@
 #include "workers/process.h"
 #include "workers/reader.h"
 
-#define TICK_MS 1000 /* the connections are looked at this often when nothing happens */
+#define TICK_MS 1000  /* the connections are looked at this often when nothing happens */
 #define DONE_MAX 1024 /* acknowledged at once */
 
 struct worker {
@@ -60,9 +60,11 @@ void worker_set_in_flight_max(struct worker *w, size_t max)
 
 static void acknowledge(struct worker *w)
 {
-	/* Not acknowledged means delivered once more, to a worker that finds nothing to do in the row. */
+	/* Not acknowledged means delivered once more, to a worker that finds nothing to do in the
+	 * row. */
 	if (jobs_ack(w->process.rds, w->ops->stream, w->done, w->ndone) != OK)
-		log_event(LOG_LEVEL_WARNING, "finished jobs not acknowledged", F_INT("jobs", (int64_t)w->ndone),
+		log_event(LOG_LEVEL_WARNING, "finished jobs not acknowledged",
+			F_INT("jobs", (int64_t)w->ndone),
 			F_STR("cause", rds_error(w->process.rds)));
 	w->ndone = 0;
 }
@@ -91,7 +93,8 @@ void worker_wake(struct worker *w)
 		log_event(LOG_LEVEL_ERROR, "wake-up not written", F_STR("cause", strerror(errno)));
 }
 
-/* The database is there. Opens and closes the reader's gate, and has flush called after an outage. */
+/* The database is there. Opens and closes the reader's gate, and has flush called after an outage.
+ */
 static bool ready(struct worker *w)
 {
 	bool now = process_db_ready(&w->process);
@@ -157,7 +160,8 @@ static void serve(struct worker *w)
 	}
 }
 
-/* What the reader has taken already is worked on, when that is possible; the rest comes back by redelivery. */
+/* What the reader has taken already is worked on, when that is possible; the rest comes back by
+ * redelivery. */
 static void finish(struct worker *w)
 {
 	reader_stop(w->reader);

@@ -1,11 +1,14 @@
-/* worker.h — the process skeleton of the workers: a service is a few functions handed to worker_main.
+/* worker.h — the process skeleton of the workers: a service is a few functions handed to
+ * worker_main.
  *
- * A reader thread takes jobs from the stream (new ones, and entries that a dead worker left behind); the main thread hands
- * them to batch() as they come, at most workers.batch at once after workers.linger_ms. batch() and flush() run in the
- * main thread and own its database and Redis connections. When the database or Redis is away they simply return: the skeleton
- * reconnects with a bounded pause, and the jobs come back by XAUTOCLAIM or the keeper's sweep, because the row is the truth.
- * While the database is known to be away neither of them is called and no job is taken, so that an outage never makes a
- * job look poisonous. Without Redis work goes on: jobs that could not be acknowledged come back and find nothing to do. */
+ * A reader thread takes jobs from the stream (new ones, and entries that a dead worker left
+ * behind); the main thread hands them to batch() as they come, at most workers.batch at once after
+ * workers.linger_ms. batch() and flush() run in the main thread and own its database and Redis
+ * connections. When the database or Redis is away they simply return: the skeleton reconnects with
+ * a bounded pause, and the jobs come back by XAUTOCLAIM or the keeper's sweep, because the row is
+ * the truth. While the database is known to be away neither of them is called and no job is taken,
+ * so that an outage never makes a job look poisonous. Without Redis work goes on: jobs that could
+ * not be acknowledged come back and find nothing to do. */
 #pragma once
 
 #include "lib/base/conf.h"
@@ -18,12 +21,17 @@ struct worker_ops {
 	const char *program; /* "assay-signer": also database role and Redis user */
 	enum job_stream stream;
 	const struct db_stmt *const *stmts;
-	int (*start)(struct worker *w);   /* once, connections are up; non-zero ends the program (the cause was logged) */
+	int (*start)(struct worker *w); /* once, connections are up; non-zero ends the program (the
+					   cause was logged) */
 	void (*batch)(struct worker *w, const struct job *jobs, size_t count);
-	void (*flush)(struct worker *w);  /* NULL, or: called after worker_wake (asynchronous results) and after an outage */
-	void (*drain)(struct worker *w);  /* NULL, or: SIGTERM came; finish or give back what is in flight, bounded time */
-	void (*reload)(struct worker *w); /* NULL, or: worker_conf is a new one; the old one stays readable */
-	size_t in_flight_max;             /* the reader pauses above this many unfinished jobs; 0 = batch size */
+	void (*flush)(struct worker *w); /* NULL, or: called after worker_wake (asynchronous
+					    results) and after an outage */
+	void (*drain)(struct worker *w); /* NULL, or: SIGTERM came; finish or give back what is in
+					    flight, bounded time */
+	void (*reload)(struct worker
+			*w);  /* NULL, or: worker_conf is a new one; the old one stays readable */
+	size_t in_flight_max; /* the reader pauses above this many unfinished jobs; 0 = batch size
+			       */
 };
 
 int worker_main(int argc, char **argv, const struct worker_ops *ops);
@@ -35,8 +43,9 @@ void *worker_state(const struct worker *w);
 void worker_set_state(struct worker *w, void *state);
 /* In start(): instead of in_flight_max, when it comes from the configuration. */
 void worker_set_in_flight_max(struct worker *w, size_t max);
-/* The jobs are finished for good (or hopeless): they no longer count as in flight, and XACK + XDEL go out in one pipeline for
- * all that were given before the main loop goes on: giving them one by one costs nothing. */
+/* The jobs are finished for good (or hopeless): they no longer count as in flight, and XACK + XDEL
+ * go out in one pipeline for all that were given before the main loop goes on: giving them one by
+ * one costs nothing. */
 void worker_done(struct worker *w, const struct job *jobs, size_t count);
 /* The jobs are not finished here, and are left to redelivery: only the in-flight count drops. */
 void worker_leave(struct worker *w, size_t count);

@@ -1,5 +1,6 @@
-/* acl.c — see acl.h. What stands in parentheses is a selector: a command must be permitted by one of them (or by what stands
- * outside) with all its keys, so that a worker may add to a stream which it may not read. */
+/* acl.c — see acl.h. What stands in parentheses is a selector: a command must be permitted by one
+ * of them (or by what stands outside) with all its keys, so that a worker may add to a stream which
+ * it may not read. */
 #include "lib/queue/acl.h"
 
 #define NOTHING "resetkeys resetchannels -@all +ping +info"
@@ -18,8 +19,10 @@ static const struct {
 	{"assay-validator", NOTHING " ~q:val" CONSUME " (%W~q:val %W~q:sign %W~q:dead +xadd)"},
 	/* Queues orders whose CAA must be checked again. */
 	{"assay-signer", NOTHING " ~q:sign" CONSUME " (%W~q:val %W~q:dead +xadd)"},
-	{"assay-keeper", NOTHING " (%W~q:val %W~q:sign +xadd) (~q:val ~q:sign +xinfo|consumers +xgroup|delconsumer)"
-				 " (~q:dead +xrange +xdel)"},
+	{"assay-keeper",
+		NOTHING
+		" (%W~q:val %W~q:sign +xadd) (~q:val ~q:sign +xinfo|consumers +xgroup|delconsumer)"
+		" (~q:dead +xrange +xdel)"},
 	/* assayctl status. */
 	{"assay-admin", NOTHING " %R~q:val %R~q:sign %R~q:dead +xlen +xrange +xpending"},
 };

@@ -1,5 +1,6 @@
-/* jobs.c — see jobs.h. Entries come from programs that may be compromised: whatever is not exactly one known kind with one
- * well-formed id is junk, goes to the dead letters and never reaches a worker. */
+/* jobs.c — see jobs.h. Entries come from programs that may be compromised: whatever is not exactly
+ * one known kind with one well-formed id is junk, goes to the dead letters and never reaches a
+ * worker. */
 #include "lib/queue/jobs.h"
 
 #include <assert.h>
@@ -15,11 +16,12 @@
 #define GROUP "w"
 #define CHANNEL "done"
 #define JUNK_SHOWN_BYTES 128
-#define ARGS_MAX 512       /* ids in one command */
-#define RECLAIM_ROUNDS 64  /* XAUTOCLAIM looks at ten times its COUNT each */
+#define ARGS_MAX 512      /* ids in one command */
+#define RECLAIM_ROUNDS 64 /* XAUTOCLAIM looks at ten times its COUNT each */
 
-static const char *const stream_keys[] = {[STREAM_VALIDATION] = "q:val", [STREAM_ISSUANCE] = "q:sign"};
-static const char kind_letters[] = {[JOB_VALIDATE] = 'v', [JOB_CAA] = 'c', [JOB_SIGN] = 's'};
+static const char *const stream_keys[] =
+	{[STREAM_VALIDATION] = "q:val", [STREAM_ISSUANCE] = "q:sign"};
+static const uint8_t kind_letters[] = {[JOB_VALIDATE] = 'v', [JOB_CAA] = 'c', [JOB_SIGN] = 's'};
 
 static struct bytes key_of(enum job_stream stream)
 {
@@ -36,9 +38,10 @@ void job_append(struct rds *rds, enum job_kind kind, const struct ident *id)
 	char text[IDENT_TEXT_LEN + 1];
 
 	ident_format(id, text);
-	rds_append(rds, 8, (struct bytes[]){bytes_str("XADD"), key_of(stream_of(kind)), bytes_str("MAXLEN"),
-				   bytes_str("~"), bytes_str(STREAM_MAX), bytes_str("*"),
-				   bytes_of(&kind_letters[kind], 1), bytes_of(text, IDENT_TEXT_LEN)});
+	rds_append(rds, 8,
+		(struct bytes[]){bytes_str("XADD"), key_of(stream_of(kind)), bytes_str("MAXLEN"),
+			bytes_str("~"), bytes_str(STREAM_MAX), bytes_str("*"),
+			bytes_of(&kind_letters[kind], 1), bytes_of(text, IDENT_TEXT_LEN)});
 }
 
 /* Reads all replies, so that the connection stays in step; the first error counts. */
@@ -68,8 +71,9 @@ int jobs_ensure_group(struct rds *rds, enum job_stream stream)
 	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 	int err;
 
-	rds_append(rds, 6, (struct bytes[]){bytes_str("XGROUP"), bytes_str("CREATE"), key_of(stream),
-				   bytes_str(GROUP), bytes_str("0"), bytes_str("MKSTREAM")});
+	rds_append(rds, 6,
+		(struct bytes[]){bytes_str("XGROUP"), bytes_str("CREATE"), key_of(stream),
+			bytes_str(GROUP), bytes_str("0"), bytes_str("MKSTREAM")});
 	err = rds_read_ok(rds, &reply);
 	if (err != OK && strncmp(rds_error(rds), "BUSYGROUP", 9) == 0)
 		return OK;
@@ -114,7 +118,8 @@ static int fields_parse(const struct rds_reply *fields, size_t expected, struct 
 }
 
 /* The acknowledgement of entry ids that are read by ack_read. */
-static size_t ack_append(struct rds *rds, enum job_stream stream, const struct job *jobs, size_t count)
+static size_t ack_append(struct rds *rds, enum job_stream stream, const struct job *jobs,
+	size_t count)
 {
 	struct bytes args[3 + ARGS_MAX];
 	size_t commands = 0;
@@ -143,25 +148,26 @@ int jobs_ack(struct rds *rds, enum job_stream stream, const struct job *jobs, si
 	return read_all(rds, ack_append(rds, stream, jobs, count));
 }
 
-/* Moves one entry of the stream to the dead letters: first there, then away here. A crash in between leaves it
- * in both, which does no harm. */
-static size_t bury_append(struct rds *rds, enum job_stream stream, const char *entry, struct bytes field,
-	struct bytes value, const char *why)
+/* Moves one entry of the stream to the dead letters: first there, then away here. A crash in
+ * between leaves it in both, which does no harm. */
+static size_t bury_append(struct rds *rds, enum job_stream stream, const char *entry,
+	struct bytes field, struct bytes value, const char *why)
 {
 	struct job job;
 
 	snprintf(job.entry, sizeof(job.entry), "%s", entry);
 	if (value.len > JUNK_SHOWN_BYTES)
 		value.len = JUNK_SHOWN_BYTES;
-	rds_append(rds, 12, (struct bytes[]){bytes_str("XADD"), bytes_str(DEAD), bytes_str("MAXLEN"),
-				    bytes_str("~"), bytes_str(DEAD_MAX), bytes_str("*"), field, value,
-				    bytes_str("from"), bytes_str(entry), bytes_str("why"), bytes_str(why)});
+	rds_append(rds, 12,
+		(struct bytes[]){bytes_str("XADD"), bytes_str(DEAD), bytes_str("MAXLEN"),
+			bytes_str("~"), bytes_str(DEAD_MAX), bytes_str("*"), field, value,
+			bytes_str("from"), bytes_str(entry), bytes_str("why"), bytes_str(why)});
 	return 1 + ack_append(rds, stream, &job, 1);
 }
 
 /* Sorts the entries of a reply into jobs (room for all of them) and junk, which is buried. */
-static int take_entries(struct rds *rds, enum job_stream stream, const struct rds_reply *entries, struct job *jobs,
-	size_t max, size_t *ret_count)
+static int take_entries(struct rds *rds, enum job_stream stream, const struct rds_reply *entries,
+	struct job *jobs, size_t max, size_t *ret_count)
 {
 	size_t commands = 0, count = 0;
 
@@ -184,8 +190,8 @@ static int take_entries(struct rds *rds, enum job_stream stream, const struct rd
 	return read_all(rds, commands);
 }
 
-static int read_group(struct rds *rds, enum job_stream stream, const char *consumer, int block_ms, size_t max,
-	struct rds_reply **ret)
+static int read_group(struct rds *rds, enum job_stream stream, const char *consumer, int block_ms,
+	size_t max, struct rds_reply **ret)
 {
 	char count_text[24], block_text[16];
 	struct bytes args[12] = {bytes_str("XREADGROUP"), bytes_str("GROUP"), bytes_str(GROUP),
@@ -208,8 +214,8 @@ static int read_group(struct rds *rds, enum job_stream stream, const char *consu
 	return err;
 }
 
-int jobs_read(struct rds *rds, enum job_stream stream, const char *consumer, int block_ms, struct job *jobs, size_t max,
-	size_t *ret_count)
+int jobs_read(struct rds *rds, enum job_stream stream, const char *consumer, int block_ms,
+	struct job *jobs, size_t max, size_t *ret_count)
 {
 	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 	int err = read_group(rds, stream, consumer, block_ms, max, &reply);
@@ -227,11 +233,14 @@ int jobs_read(struct rds *rds, enum job_stream stream, const char *consumer, int
 }
 
 /* How often each was delivered: XPENDING of exactly that entry, all in one pipeline. */
-static int read_deliveries(struct rds *rds, enum job_stream stream, const struct job *jobs, size_t count, int64_t *ret)
+static int read_deliveries(struct rds *rds, enum job_stream stream, const struct job *jobs,
+	size_t count, int64_t *ret)
 {
 	for (size_t i = 0; i < count; i++)
-		rds_append(rds, 6, (struct bytes[]){bytes_str("XPENDING"), key_of(stream), bytes_str(GROUP),
-					   bytes_str(jobs[i].entry), bytes_str(jobs[i].entry), bytes_str("1")});
+		rds_append(rds, 6,
+			(struct bytes[]){bytes_str("XPENDING"), key_of(stream), bytes_str(GROUP),
+				bytes_str(jobs[i].entry), bytes_str(jobs[i].entry),
+				bytes_str("1")});
 	for (size_t i = 0; i < count; i++) {
 		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 		int err = rds_read_ok(rds, &reply);
@@ -243,9 +252,10 @@ static int read_deliveries(struct rds *rds, enum job_stream stream, const struct
 	return OK;
 }
 
-/* Splits claimed jobs into those to work on (kept at the front) and the poisonous, which are buried. */
-static int part_poison(struct rds *rds, enum job_stream stream, struct job *jobs, size_t *count, struct job *dead,
-	size_t *dead_count)
+/* Splits claimed jobs into those to work on (kept at the front) and the poisonous, which are
+ * buried. */
+static int part_poison(struct rds *rds, enum job_stream stream, struct job *jobs, size_t *count,
+	struct job *dead, size_t *dead_count)
 {
 	int64_t deliveries[ARGS_MAX];
 	size_t commands = 0, kept = 0;
@@ -263,24 +273,27 @@ static int part_poison(struct rds *rds, enum job_stream stream, struct job *jobs
 			continue;
 		}
 		ident_format(&jobs[i].id, text);
-		commands += bury_append(rds, stream, jobs[i].entry, bytes_of(&kind_letters[jobs[i].kind], 1),
-			bytes_of(text, IDENT_TEXT_LEN), "delivered too often");
+		commands += bury_append(rds, stream, jobs[i].entry,
+			bytes_of(&kind_letters[jobs[i].kind], 1), bytes_of(text, IDENT_TEXT_LEN),
+			"delivered too often");
 		dead[(*dead_count)++] = jobs[i];
 	}
 	*count = kept;
 	return read_all(rds, commands);
 }
 
-static int autoclaim(struct rds *rds, enum job_stream stream, const char *consumer, int64_t idle_ms, const char *cursor,
-	size_t count, struct rds_reply **ret)
+static int autoclaim(struct rds *rds, enum job_stream stream, const char *consumer, int64_t idle_ms,
+	const char *cursor, size_t count, struct rds_reply **ret)
 {
 	char idle_text[24], count_text[24];
 
 	snprintf(idle_text, sizeof(idle_text), "%lld", (long long)idle_ms);
 	snprintf(count_text, sizeof(count_text), "%zu", count);
-	return rds_command(rds, 8, (struct bytes[]){bytes_str("XAUTOCLAIM"), key_of(stream), bytes_str(GROUP),
-		bytes_str(consumer), bytes_str(idle_text), bytes_str(cursor), bytes_str("COUNT"),
-		bytes_str(count_text)}, ret);
+	return rds_command(rds, 8,
+		(struct bytes[]){bytes_str("XAUTOCLAIM"), key_of(stream), bytes_str(GROUP),
+			bytes_str(consumer), bytes_str(idle_text), bytes_str(cursor),
+			bytes_str("COUNT"), bytes_str(count_text)},
+		ret);
 }
 
 static size_t least(size_t a, size_t b, size_t c)
@@ -290,8 +303,9 @@ static size_t least(size_t a, size_t b, size_t c)
 	return ab < c ? ab : c;
 }
 
-int jobs_reclaim(struct rds *rds, enum job_stream stream, const char *consumer, int64_t idle_ms, struct job *jobs,
-	size_t max, size_t *ret_count, struct job *dead, size_t max_dead, size_t *ret_dead)
+int jobs_reclaim(struct rds *rds, enum job_stream stream, const char *consumer, int64_t idle_ms,
+	struct job *jobs, size_t max, size_t *ret_count, struct job *dead, size_t max_dead,
+	size_t *ret_dead)
 {
 	char cursor[40] = "0-0";
 
@@ -312,7 +326,8 @@ int jobs_reclaim(struct rds *rds, enum job_stream stream, const char *consumer, 
 			return jobs_ensure_group(rds, stream);
 		if (rds_count(reply) < 2 || !entry_id_copy(rds_str(rds_at(reply, 0)), cursor))
 			return ERR_QUEUE;
-		if ((err = take_entries(rds, stream, rds_at(reply, 1), jobs + *ret_count, room, &count)) != OK ||
+		if ((err = take_entries(rds, stream, rds_at(reply, 1), jobs + *ret_count, room,
+			     &count)) != OK ||
 			(err = part_poison(rds, stream, jobs + *ret_count, &count, dead + *ret_dead,
 				 &dead_count)) != OK)
 			return err;
@@ -334,8 +349,9 @@ int jobs_publish(struct rds *rds, const struct ident *ids, size_t count)
 
 		for (size_t i = 0; i < n; i++)
 			ident_format(&ids[i], text + i * IDENT_TEXT_LEN);
-		rds_append(rds, 3, (struct bytes[]){bytes_str("PUBLISH"), bytes_str(CHANNEL),
-					   bytes_of(text, n * IDENT_TEXT_LEN)});
+		rds_append(rds, 3,
+			(struct bytes[]){bytes_str("PUBLISH"), bytes_str(CHANNEL),
+				bytes_of(text, n * IDENT_TEXT_LEN)});
 		commands++;
 		ids += n;
 		count -= n;
@@ -355,7 +371,8 @@ int jobs_subscribe(struct rds *rds)
 	return bytes_is(rds_str(rds_at(reply, 0)), "subscribe") ? OK : ERR_QUEUE;
 }
 
-int jobs_listen(struct rds *rds, int timeout_ms, void (*fn)(void *arg, const struct ident *id), void *arg)
+int jobs_listen(struct rds *rds, int timeout_ms, void (*fn)(void *arg, const struct ident *id),
+	void *arg)
 {
 	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 	int err = rds_listen(rds, timeout_ms, &reply);
@@ -377,15 +394,17 @@ int jobs_listen(struct rds *rds, int timeout_ms, void (*fn)(void *arg, const str
 	return OK;
 }
 
-int jobs_dead_read(struct rds *rds, struct job *jobs, size_t *ret_jobs, struct job *junk, size_t *ret_junk, size_t max)
+int jobs_dead_read(struct rds *rds, struct job *jobs, size_t *ret_jobs, struct job *junk,
+	size_t *ret_junk, size_t max)
 {
 	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 	char count_text[24];
 	int err;
 
 	snprintf(count_text, sizeof(count_text), "%zu", max);
-	rds_append(rds, 6, (struct bytes[]){bytes_str("XRANGE"), bytes_str(DEAD), bytes_str("-"), bytes_str("+"),
-				   bytes_str("COUNT"), bytes_str(count_text)});
+	rds_append(rds, 6,
+		(struct bytes[]){bytes_str("XRANGE"), bytes_str(DEAD), bytes_str("-"),
+			bytes_str("+"), bytes_str("COUNT"), bytes_str(count_text)});
 	if ((err = rds_read_ok(rds, &reply)) != OK)
 		return err;
 	*ret_jobs = 0;
@@ -442,26 +461,32 @@ static bool consumer_is_gone(const struct rds_reply *row, int64_t idle_ms, struc
 	return ret_name->ptr != NULL && pending == 0 && idle > idle_ms;
 }
 
-int jobs_prune_consumers(struct rds *rds, enum job_stream stream, int64_t idle_ms, size_t *ret_count)
+int jobs_prune_consumers(struct rds *rds, enum job_stream stream, int64_t idle_ms,
+	size_t *ret_count)
 {
 	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 	size_t commands = 0;
 	int err;
 
 	*ret_count = 0;
-	err = rds_command(rds, 4, (struct bytes[]){bytes_str("XINFO"), bytes_str("CONSUMERS"), key_of(stream),
-		bytes_str(GROUP)}, &reply);
+	err = rds_command(rds, 4,
+		(struct bytes[]){bytes_str("XINFO"), bytes_str("CONSUMERS"), key_of(stream),
+			bytes_str(GROUP)},
+		&reply);
 	if (err != OK)
 		return err;
 	if (!rds_is_array(reply)) /* no stream or no group yet */
-		return rds_is_error(reply, "NOGROUP") || rds_is_error(reply, "ERR no such key") ? OK : ERR_QUEUE;
+		return rds_is_error(reply, "NOGROUP") || rds_is_error(reply, "ERR no such key")
+			? OK
+			: ERR_QUEUE;
 	for (size_t i = 0; i < rds_count(reply); i++) {
 		struct bytes name;
 
 		if (!consumer_is_gone(rds_at(reply, i), idle_ms, &name))
 			continue;
-		rds_append(rds, 5, (struct bytes[]){bytes_str("XGROUP"), bytes_str("DELCONSUMER"), key_of(stream),
-					   bytes_str(GROUP), name});
+		rds_append(rds, 5,
+			(struct bytes[]){bytes_str("XGROUP"), bytes_str("DELCONSUMER"),
+				key_of(stream), bytes_str(GROUP), name});
 		commands++;
 	}
 	*ret_count = commands;

@@ -1,9 +1,9 @@
-/* nonce.c — see nonce.h. Sealing runs on any thread, each with cipher contexts of its own; key and chunks change under a
- * small lock, and only the Redis thread talks to Redis.
+/* nonce.c — see nonce.h. Sealing runs on any thread, each with cipher contexts of its own; key and
+ * chunks change under a small lock, and only the Redis thread talks to Redis.
  *
- * The block is epoch (8 bytes), chunk (6), index (2, top bit zero), all big-endian. A chunk number is 32 bits of wall-clock
- * seconds and 16 random bits: never used again in an epoch, even after FLUSHALL, and an expired nonce is refused
- * without asking Redis. */
+ * The block is epoch (8 bytes), chunk (6), index (2, top bit zero), all big-endian. A chunk number
+ * is 32 bits of wall-clock seconds and 16 random bits: never used again in an epoch, even after
+ * FLUSHALL, and an expired nonce is refused without asking Redis. */
 #include "lib/queue/nonce.h"
 
 #include <assert.h>
@@ -23,10 +23,10 @@
 #define KEY_SECS (7 * 86400) /* expiry of a run's key; renewed with each chunk */
 #define SKEW_SECS 600        /* between the clocks of handlers */
 #define CHUNK_EXPIRY_SECS (NONCE_CHUNK_SECS + NONCE_LIFE_SECS + SKEW_SECS)
-#define CHUNK_LOW (NONCE_CHUNK / 4)              /* fewer indexes left: take the next chunk */
+#define CHUNK_LOW (NONCE_CHUNK / 4)               /* fewer indexes left: take the next chunk */
 #define CHUNK_OLD_SECS (NONCE_CHUNK_SECS * 2 / 3) /* older: take the next chunk */
 #define CHUNK_TRIES 4
-#define DOUBT_MS 100         /* unreadable nonces cause no more than one look in this time */
+#define DOUBT_MS 100 /* unreadable nonces cause no more than one look in this time */
 #define ORPHANS_MAX 8
 #define ORPHAN_SECS "60"
 #define NAME_MAX_BYTES 64
@@ -43,13 +43,15 @@ struct nonce_pool {
 	uint64_t epoch;
 	uint8_t key[KEY_BYTES];
 	struct chunk current, spare;
-	/* Read anywhere, written under the lock: names the key in all threads and pools; 0 = no key yet. */
+	/* Read anywhere, written under the lock: names the key in all threads and pools; 0 = no key
+	 * yet. */
 	_Atomic uint64_t generation;
 	_Atomic bool doubt; /* somebody brought a nonce that the key does not open */
 	/* Of the Redis thread: */
 	bool lost; /* a bitmap was missing */
 	int64_t looked_ms;
-	struct nonce orphans[ORPHANS_MAX]; /* bitmaps that a nonce of a lost chunk made: no sentinel, no expiry */
+	struct nonce orphans[ORPHANS_MAX]; /* bitmaps that a nonce of a lost chunk made: no
+					      sentinel, no expiry */
 	size_t norphans;
 };
 
@@ -103,8 +105,9 @@ static void sealer_follow(struct sealer *s, const struct nonce_pool *pool)
 	if (s->generation == generation)
 		return;
 	ok = EVP_EncryptInit_ex2(s->seal, EVP_aes_256_ecb(), pool->key, NULL, NULL) == 1 &&
-	     EVP_DecryptInit_ex2(s->open, EVP_aes_256_ecb(), pool->key, NULL, NULL) == 1 &&
-	     EVP_CIPHER_CTX_set_padding(s->seal, 0) == 1 && EVP_CIPHER_CTX_set_padding(s->open, 0) == 1;
+		EVP_DecryptInit_ex2(s->open, EVP_aes_256_ecb(), pool->key, NULL, NULL) == 1 &&
+		EVP_CIPHER_CTX_set_padding(s->seal, 0) == 1 &&
+		EVP_CIPHER_CTX_set_padding(s->open, 0) == 1;
 	assert(ok);
 	s->generation = generation;
 	s->epoch = pool->epoch;
@@ -213,7 +216,8 @@ void nonce_issue(struct nonce_pool *pool, char out[NONCE_TEXT_LEN + 1])
 	b64url_format(bytes_of(block, sizeof(block)), out);
 }
 
-/* Text that is no nonce of ours: still the client's mistake of two different kinds (RFC 8555 sections 6.5 and 6.5.2). */
+/* Text that is no nonce of ours: still the client's mistake of two different kinds (RFC 8555
+ * sections 6.5 and 6.5.2). */
 static int judge_foreign(struct bytes text)
 {
 	CLEANUP_BUF struct buf scratch = {0};
@@ -280,8 +284,8 @@ static void forget_chunk(struct nonce_pool *pool, uint64_t number)
 		pool->spare.next = NONCE_CHUNK;
 }
 
-/* Asks Redis for the key of the run, offering ours (or a new one) should it have none: two handlers that come at once
- * both end up with the key of the first. */
+/* Asks Redis for the key of the run, offering ours (or a new one) should it have none: two handlers
+ * that come at once both end up with the key of the first. */
 static void append_key(struct nonce_pool *pool, struct rds *rds, struct bytes name)
 {
 	uint8_t offer[KEY_BYTES];
@@ -293,8 +297,9 @@ static void append_key(struct nonce_pool *pool, struct rds *rds, struct bytes na
 		memcpy(offer, pool->key, sizeof(offer));
 	pthread_mutex_unlock(&pool->lock);
 	snprintf(secs, sizeof(secs), "%d", KEY_SECS);
-	rds_append(rds, 6, (struct bytes[]){bytes_str("SET"), name, bytes_of(offer, sizeof(offer)),
-				   bytes_str("NX"), bytes_str("EX"), bytes_str(secs)});
+	rds_append(rds, 6,
+		(struct bytes[]){bytes_str("SET"), name, bytes_of(offer, sizeof(offer)),
+			bytes_str("NX"), bytes_str("EX"), bytes_str(secs)});
 	rds_append(rds, 2, (struct bytes[]){bytes_str("GET"), name});
 	OPENSSL_cleanse(offer, sizeof(offer));
 }
@@ -319,7 +324,9 @@ static void append_sentinel(struct rds *rds, uint64_t epoch, uint64_t chunk)
 {
 	char name[NAME_MAX_BYTES];
 
-	rds_append(rds, 3, (struct bytes[]){bytes_str("GETBIT"), chunk_name(name, epoch, chunk), bytes_str("0")});
+	rds_append(rds, 3,
+		(struct bytes[]){bytes_str("GETBIT"), chunk_name(name, epoch, chunk),
+			bytes_str("0")});
 }
 
 static int read_sentinel(struct nonce_pool *pool, struct rds *rds, uint64_t chunk)
@@ -340,9 +347,10 @@ static void append_orphans(struct nonce_pool *pool, struct rds *rds)
 	char name[NAME_MAX_BYTES];
 
 	for (size_t i = 0; i < pool->norphans; i++)
-		rds_append(rds, 3, (struct bytes[]){bytes_str("EXPIRE"),
-					   chunk_name(name, pool->orphans[i].epoch, pool->orphans[i].chunk),
-					   bytes_str(ORPHAN_SECS)});
+		rds_append(rds, 3,
+			(struct bytes[]){bytes_str("EXPIRE"),
+				chunk_name(name, pool->orphans[i].epoch, pool->orphans[i].chunk),
+				bytes_str(ORPHAN_SECS)});
 }
 
 static int read_orphans(struct nonce_pool *pool, struct rds *rds)
@@ -379,7 +387,8 @@ static int look(struct nonce_pool *pool, struct rds *rds, struct bytes key_name)
 	return read_orphans(pool, rds);
 }
 
-/* Makes a bitmap that is nobody else's: only its sentinel (bit 0) set, with its expiry, in one command. */
+/* Makes a bitmap that is nobody else's: only its sentinel (bit 0) set, with its expiry, in one
+ * command. */
 static int take_chunk(struct nonce_pool *pool, struct rds *rds, struct bytes key_name)
 {
 	char name[NAME_MAX_BYTES], expiry[16], key_expiry[16];
@@ -393,12 +402,16 @@ static int take_chunk(struct nonce_pool *pool, struct rds *rds, struct bytes key
 		struct chunk chunk = {.taken_ms = clock_mono_ms()};
 		int err;
 
-		chunk.number = (uint64_t)(clock_wall_us() / USEC_PER_SEC) << 16 | rnd_below(1 << 16);
-		rds_append(rds, 6, (struct bytes[]){bytes_str("SET"), chunk_name(name, epoch, chunk.number),
-					   bytes_of("\x80", 1), bytes_str("NX"), bytes_str("EX"),
-					   bytes_str(expiry)});
-		rds_append(rds, 3, (struct bytes[]){bytes_str("EXPIRE"), key_name, bytes_str(key_expiry)});
-		if ((err = rds_read_ok(rds, &made)) != OK || (err = rds_read_ok(rds, &renewed)) != OK)
+		chunk.number =
+			(uint64_t)(clock_wall_us() / USEC_PER_SEC) << 16 | rnd_below(1 << 16);
+		rds_append(rds, 6,
+			(struct bytes[]){bytes_str("SET"), chunk_name(name, epoch, chunk.number),
+				bytes_of("\x80", 1), bytes_str("NX"), bytes_str("EX"),
+				bytes_str(expiry)});
+		rds_append(rds, 3,
+			(struct bytes[]){bytes_str("EXPIRE"), key_name, bytes_str(key_expiry)});
+		if ((err = rds_read_ok(rds, &made)) != OK ||
+			(err = rds_read_ok(rds, &renewed)) != OK)
 			return err;
 		if (rds_is_nil(made))
 			continue; /* another handler took this number in this second */
@@ -428,8 +441,8 @@ bool nonce_pool_low(const struct nonce_pool *pool)
 	int64_t since = clock_mono_ms() - pool->looked_ms;
 
 	return pool->lost || since >= NONCE_CHECK_SECS * 1000LL ||
-	       (atomic_load(&pool->doubt) && since >= DOUBT_MS) ||
-	       wants_chunk((struct nonce_pool *)pool); /* cast: for the lock alone */
+		(atomic_load(&pool->doubt) && since >= DOUBT_MS) ||
+		wants_chunk((struct nonce_pool *)pool); /* cast: for the lock alone */
 }
 
 int nonce_pool_refill(struct nonce_pool *pool, struct rds *rds)
@@ -438,7 +451,8 @@ int nonce_pool_refill(struct nonce_pool *pool, struct rds *rds)
 	struct bytes key_name;
 	int err;
 
-	key_name = bytes_of(text, (size_t)snprintf(text, sizeof(text), "nonce:key:%s", rds_run_id(rds)));
+	key_name = bytes_of(text,
+		(size_t)snprintf(text, sizeof(text), "nonce:key:%s", rds_run_id(rds)));
 	pool->looked_ms = clock_mono_ms();
 	pool->lost = false;
 	atomic_store(&pool->doubt, false);
@@ -457,18 +471,22 @@ void nonce_append(struct rds *rds, const struct nonce *nonce)
 {
 	char name[NAME_MAX_BYTES], bit[16];
 
-	/* Opened under a run that has ended since: its bitmap may have lost bits, and nonce_accepted says no to PONG. */
+	/* Opened under a run that has ended since: its bitmap may have lost bits, and
+	 * nonce_accepted says no to PONG. */
 	if (nonce->epoch != epoch_of(rds_run_id(rds))) {
 		rds_append(rds, 1, (struct bytes[]){bytes_str("PING")});
 		return;
 	}
 	snprintf(bit, sizeof(bit), "%u", nonce->index + 1);
-	rds_append(rds, 9, (struct bytes[]){bytes_str("BITFIELD"), chunk_name(name, nonce->epoch, nonce->chunk),
-				   bytes_str("SET"), bytes_str("u1"), bytes_str(bit), bytes_str("1"),
-				   bytes_str("GET"), bytes_str("u1"), bytes_str("0")});
+	rds_append(rds, 9,
+		(struct bytes[]){bytes_str("BITFIELD"),
+			chunk_name(name, nonce->epoch, nonce->chunk), bytes_str("SET"),
+			bytes_str("u1"), bytes_str(bit), bytes_str("1"), bytes_str("GET"),
+			bytes_str("u1"), bytes_str("0")});
 }
 
-/* The command has just made a bitmap that has neither sentinel nor expiry: the next look gives it one. */
+/* The command has just made a bitmap that has neither sentinel nor expiry: the next look gives it
+ * one. */
 static void remember_orphan(struct nonce_pool *pool, const struct nonce *nonce)
 {
 	pool->lost = true;
@@ -479,7 +497,8 @@ static void remember_orphan(struct nonce_pool *pool, const struct nonce *nonce)
 		pool->orphans[pool->norphans++] = *nonce;
 }
 
-bool nonce_accepted(struct nonce_pool *pool, const struct nonce *nonce, const struct rds_reply *reply)
+bool nonce_accepted(struct nonce_pool *pool, const struct nonce *nonce,
+	const struct rds_reply *reply)
 {
 	if (rds_count(reply) != 2)
 		return false;

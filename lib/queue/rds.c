@@ -1,8 +1,9 @@
 /* rds.c — Redis connections: own socket handling with deadlines, hiredis as the reply parser.
  *
- * hiredis 0.14 has no element limit and its timeouts count from each read, so that a server which trickles bytes holds a
- * thread for ever. Here the parser's object functions count what they build and refuse more, and every wait ends
- * at a deadline. Replies that were never read make rds_ensure reconnect: commands and replies cannot get out of step. */
+ * hiredis 0.14 has no element limit and its timeouts count from each read, so that a server which
+ * trickles bytes holds a thread for ever. Here the parser's object functions count what they build
+ * and refuse more, and every wait ends at a deadline. Replies that were never read make rds_ensure
+ * reconnect: commands and replies cannot get out of step. */
 #include "lib/queue/rds.h"
 
 #include <assert.h>
@@ -32,8 +33,8 @@ struct rds {
 	redisReader *reader;
 	redisReplyObjectFunctions limited;         /* the parser's functions behind our limits */
 	const redisReplyObjectFunctions *original; /* hiredis' own */
-	size_t objects; /* of the reply being parsed */
-	size_t kept;    /* string bytes of the reply being parsed */
+	size_t objects;                            /* of the reply being parsed */
+	size_t kept;                               /* string bytes of the reply being parsed */
 	struct buf out;
 	size_t pending; /* replies not yet read */
 	bool fresh;     /* connected since the last rds_ensure that said so */
@@ -75,13 +76,14 @@ static void *limited_array(const redisReadTask *task, int elements)
 static void *limited_integer(const redisReadTask *task, long long value)
 {
 	return object_allowed(task)
-		       ? ((struct rds *)task->privdata)->original->createInteger(task, value)
-		       : NULL;
+		? ((struct rds *)task->privdata)->original->createInteger(task, value)
+		: NULL;
 }
 
 static void *limited_nil(const redisReadTask *task)
 {
-	return object_allowed(task) ? ((struct rds *)task->privdata)->original->createNil(task) : NULL;
+	return object_allowed(task) ? ((struct rds *)task->privdata)->original->createNil(task)
+				    : NULL;
 }
 
 static void drop(struct rds *rds)
@@ -255,12 +257,14 @@ static int greet_read(struct rds *rds, const char *what, struct rds_reply **ret)
 	if (err != OK)
 		return err;
 	if (rds_is_error(reply, NULL))
-		return fail(rds, "%s: %.*s", what, (int)rds_str(reply).len, (const char *)rds_str(reply).ptr);
+		return fail(rds, "%s: %.*s", what, (int)rds_str(reply).len,
+			(const char *)rds_str(reply).ptr);
 	*ret = TAKE(reply);
 	return OK;
 }
 
-/* AUTH, then who answers: its run id, whether it is the master, and (PING) whether its data set is loaded. */
+/* AUTH, then who answers: its run id, whether it is the master, and (PING) whether its data set is
+ * loaded. */
 static int greet(struct rds *rds)
 {
 	CLEANUP(rds_reply_free) struct rds_reply *auth = NULL;
@@ -271,8 +275,9 @@ static int greet(struct rds *rds)
 	int err;
 
 	if (with_auth)
-		rds_append(rds, 3, (struct bytes[]){bytes_str("AUTH"), bytes_str(rds->user),
-					   bytes_str(rds->password)});
+		rds_append(rds, 3,
+			(struct bytes[]){bytes_str("AUTH"), bytes_str(rds->user),
+				bytes_str(rds->password)});
 	rds_append(rds, 2, (struct bytes[]){bytes_str("INFO"), bytes_str("server")});
 	rds_append(rds, 2, (struct bytes[]){bytes_str("INFO"), bytes_str("replication")});
 	rds_append(rds, 1, (struct bytes[]){bytes_str("PING")});
@@ -280,8 +285,8 @@ static int greet(struct rds *rds)
 	if (with_auth && (err = greet_read(rds, "AUTH", &auth)) != OK)
 		return err;
 	if ((err = greet_read(rds, "INFO server", &server)) != OK ||
-	    (err = greet_read(rds, "INFO replication", &replication)) != OK ||
-	    (err = greet_read(rds, "PING", &pong)) != OK)
+		(err = greet_read(rds, "INFO replication", &replication)) != OK ||
+		(err = greet_read(rds, "PING", &pong)) != OK)
 		return err;
 	if (!bytes_is(info_field(rds_str(replication), "role"), "master"))
 		return fail(rds, "this Redis is a replica");
@@ -384,7 +389,8 @@ static int parse(struct rds *rds, struct rds_reply **ret)
 	void *reply = NULL;
 
 	if (redisReaderGetReply(rds->reader, &reply) != REDIS_OK)
-		return fail(rds, "protocol error or reply over the limits: %s", rds->reader->errstr);
+		return fail(rds, "protocol error or reply over the limits: %s",
+			rds->reader->errstr);
 	if (reply == NULL && rds->reader->len - rds->reader->pos > RDS_PARTIAL_MAX_BYTES)
 		return fail(rds, "reply element over %d bytes", RDS_PARTIAL_MAX_BYTES);
 	if (reply != NULL) {
@@ -418,7 +424,7 @@ static int receive(struct rds *rds)
 static bool is_away(const struct rds_reply *reply)
 {
 	return rds_is_error(reply, "LOADING") || rds_is_error(reply, "READONLY") ||
-	       rds_is_error(reply, "MASTERDOWN") || rds_is_error(reply, "NOAUTH");
+		rds_is_error(reply, "MASTERDOWN") || rds_is_error(reply, "NOAUTH");
 }
 
 int rds_read(struct rds *rds, struct rds_reply **ret)
@@ -543,8 +549,9 @@ int64_t rds_int(const struct rds_reply *r)
 
 struct bytes rds_str(const struct rds_reply *r)
 {
-	if (r == NULL || (inner(r)->type != REDIS_REPLY_STRING && inner(r)->type != REDIS_REPLY_STATUS &&
-				 inner(r)->type != REDIS_REPLY_ERROR))
+	if (r == NULL ||
+		(inner(r)->type != REDIS_REPLY_STRING && inner(r)->type != REDIS_REPLY_STATUS &&
+			inner(r)->type != REDIS_REPLY_ERROR))
 		return bytes_of(NULL, 0);
 	return bytes_of(inner(r)->str, inner(r)->len);
 }

@@ -29,8 +29,8 @@ void private_redis_require(void)
 static void exec_server(const struct private_redis *server)
 {
 	/* The last word counts: ours come behind the test's, which may include a configuration. */
-	const char *const ours[] = {"--port", "0", "--unixsocket", server->socket, "--dir", server->dir, "--save", "",
-		"--loglevel", "warning", "--logfile", "redis.log"};
+	const char *const ours[] = {"--port", "0", "--unixsocket", server->socket, "--dir",
+		server->dir, "--save", "", "--loglevel", "warning", "--logfile", "redis.log"};
 	const char *argv[ARGS_MAX] = {"redis-server"};
 	int argc = 1;
 
@@ -69,7 +69,8 @@ void private_redis_start(struct private_redis *server, const char *const *extra)
 	const char *tmp = getenv("TMPDIR");
 
 	memset(server, 0, sizeof(*server));
-	snprintf(server->dir, sizeof(server->dir), "%.40s/assay-redis-XXXXXX", tmp != NULL ? tmp : "/tmp");
+	snprintf(server->dir, sizeof(server->dir), "%.40s/assay-redis-XXXXXX",
+		tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(server->dir));
 	snprintf(server->socket, sizeof(server->socket), "%s/redis.sock", server->dir);
 	server->extra = extra;

@@ -1,5 +1,5 @@
-/* private_redis.h — a redis-server of the test's own: in a fresh folder, on a Unix socket, gone with the test.
- * Programs that use it exit with 77 (skipped) when redis-server is not installed. */
+/* private_redis.h — a redis-server of the test's own: in a fresh folder, on a Unix socket, gone
+ * with the test. Programs that use it exit with 77 (skipped) when redis-server is not installed. */
 #pragma once
 
 #include "lib/queue/rds.h"

@@ -1,5 +1,5 @@
-/* test_acl.c — the Redis users: each program's calls work as its own user, and what is forbidden is refused. The server
- * runs with systemd/assay-redis.conf. */
+/* test_acl.c — the Redis users: each program's calls work as its own user, and what is forbidden is
+ * refused. The server runs with systemd/assay-redis.conf. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,14 +19,15 @@
 
 static struct private_redis server;
 
-static const char *const users[] = {"assay-directory", "assay-account", "assay-order", "assay-validator", "assay-signer",
-	"assay-keeper", "assay-admin"};
+static const char *const users[] = {"assay-directory", "assay-account", "assay-order",
+	"assay-validator", "assay-signer", "assay-keeper", "assay-admin"};
 
 /* Our configuration, with an ACL file that has the tests' own user besides. */
 static int start_server(void **state)
 {
 	static char include[4096], acl[] = "/tmp/assay-acl-XXXXXX";
-	static const char *extra[] = {"--include", include, "--unixsocketperm", "700", "--aclfile", acl, NULL};
+	static const char *extra[] = {"--include", include, "--unixsocketperm", "700", "--aclfile",
+		acl, NULL};
 	const char *srcdir = getenv("srcdir");
 	FILE *file = fdopen(mkstemp(acl), "w");
 
@@ -35,7 +36,8 @@ static int start_server(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(users); i++)
 		fprintf(file, "user %s on >secret %s\n", users[i], acl_rules(users[i]));
 	assert_int_equal(fclose(file), 0);
-	snprintf(include, sizeof(include), "%s/systemd/assay-redis.conf", srcdir != NULL ? srcdir : ".");
+	snprintf(include, sizeof(include), "%s/systemd/assay-redis.conf",
+		srcdir != NULL ? srcdir : ".");
 	private_redis_start(&server, extra);
 	usleep(50000);
 	*state = acl;
@@ -54,7 +56,8 @@ static struct rds *login(const char *user)
 	int64_t deadline = clock_mono_ms() + 10000;
 	struct rds *rds = NULL;
 
-	while (rds_open(server.socket, user, strcmp(user, "test") == 0 ? "test" : "secret", &rds) != OK) {
+	while (rds_open(server.socket, user, strcmp(user, "test") == 0 ? "test" : "secret", &rds) !=
+		OK) {
 		assert_true(clock_mono_ms() < deadline);
 		usleep(2000);
 	}
@@ -66,7 +69,8 @@ static void allowed(struct rds *rds, const char *words)
 	CLEANUP(rds_reply_free) struct rds_reply *reply = private_redis_do(rds, words);
 
 	if (rds_is_error(reply, NULL))
-		fail_msg("%s: %.*s", words, (int)rds_str(reply).len, (const char *)rds_str(reply).ptr);
+		fail_msg("%s: %.*s", words, (int)rds_str(reply).len,
+			(const char *)rds_str(reply).ptr);
 }
 
 static void refused(struct rds *rds, const char *words)
@@ -83,8 +87,9 @@ static void the_configuration_is_in_force(void **state)
 	static const struct {
 		const char *key;
 		const char *value;
-	} settings[] = {{"port", "0"}, {"appendonly", "yes"}, {"appendfsync", "everysec"}, {"save", ""},
-		{"maxmemory-policy", "noeviction"}, {"proto-max-bulk-len", "1048576"}, {"enable-debug-command", "no"}};
+	} settings[] = {{"port", "0"}, {"appendonly", "yes"}, {"appendfsync", "everysec"},
+		{"save", ""}, {"maxmemory-policy", "noeviction"}, {"proto-max-bulk-len", "1048576"},
+		{"enable-debug-command", "no"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
 		char command[64];
@@ -150,7 +155,8 @@ static void orders_go_through_all_streams(void **state)
 	CLEANUP(rds_close) struct rds *signer = login("assay-signer");
 	CLEANUP(rds_close) struct rds *keeper = login("assay-keeper");
 	struct rds *consumers[] = {[STREAM_VALIDATION] = validator, [STREAM_ISSUANCE] = signer};
-	static const enum job_kind kinds[] = {[STREAM_VALIDATION] = JOB_VALIDATE, [STREAM_ISSUANCE] = JOB_SIGN};
+	static const enum job_kind kinds[] =
+		{[STREAM_VALIDATION] = JOB_VALIDATE, [STREAM_ISSUANCE] = JOB_SIGN};
 	struct ident id = ident_new();
 	struct job jobs[MAX], dead[MAX];
 	size_t count, ndead;
@@ -167,7 +173,9 @@ static void orders_go_through_all_streams(void **state)
 		assert_int_equal(count, 2);
 		assert_int_equal(jobs_ack(rds, s, jobs, 1), OK);
 		for (ndead = 0; ndead == 0;)
-			assert_int_equal(jobs_reclaim(rds, s, "two", 0, jobs, MAX, &count, dead, MAX, &ndead), OK);
+			assert_int_equal(jobs_reclaim(rds, s, "two", 0, jobs, MAX, &count, dead,
+						 MAX, &ndead),
+				OK);
 		assert_int_equal(jobs_publish(rds, &id, 1), OK);
 		assert_int_equal(jobs_listen(ears, 1000, count_one, &heard), OK);
 		assert_int_equal(heard, s + 1);
@@ -198,20 +206,24 @@ static void the_admin_may_look(void **state)
 
 static void nobody_may_administer_script_or_list(void **state)
 {
-	static const char *const commands[] = {"FLUSHALL", "FLUSHDB", "CONFIG GET *", "CONFIG SET maxmemory 1", "KEYS *", "SCAN 0",
-		"RANDOMKEY", "DBSIZE", "EVAL return 0", "EVALSHA x 0", "SCRIPT LOAD x", "FUNCTION LIST", "FCALL x 0",
+	static const char *const commands[] = {"FLUSHALL", "FLUSHDB", "CONFIG GET *",
+		"CONFIG SET maxmemory 1", "KEYS *", "SCAN 0", "RANDOMKEY", "DBSIZE",
+		"EVAL return 0", "EVALSHA x 0", "SCRIPT LOAD x", "FUNCTION LIST", "FCALL x 0",
 		"RESTORE k 0 x", "DUMP k", "MIGRATE h 1 k 0 1", "SHUTDOWN", "SAVE", "BGSAVE",
-		"BGREWRITEAOF", "REPLICAOF NO ONE", "FAILOVER", "ACL LIST", "ACL WHOAMI", "ACL SETUSER x on",
-		"CLIENT LIST", "CLIENT KILL TYPE normal", "MONITOR", "SLOWLOG GET", "LATENCY DOCTOR", "MODULE LIST",
-		"OBJECT ENCODING k", "MEMORY USAGE k", "SELECT 1", "SWAPDB 0 1", "RENAME q:val x", "COPY q:val x",
-		"DEL q:val", "UNLINK q:val", "MULTI", "WATCH k", "PSUBSCRIBE *", "WAIT 0 0", "PUBLISH other x",
-		"SUBSCRIBE other", "SET k v", "GET k", "SET q:val v", "LPUSH l v", "SORT l"};
+		"BGREWRITEAOF", "REPLICAOF NO ONE", "FAILOVER", "ACL LIST", "ACL WHOAMI",
+		"ACL SETUSER x on", "CLIENT LIST", "CLIENT KILL TYPE normal", "MONITOR",
+		"SLOWLOG GET", "LATENCY DOCTOR", "MODULE LIST", "OBJECT ENCODING k",
+		"MEMORY USAGE k", "SELECT 1", "SWAPDB 0 1", "RENAME q:val x", "COPY q:val x",
+		"DEL q:val", "UNLINK q:val", "MULTI", "WATCH k", "PSUBSCRIBE *", "WAIT 0 0",
+		"PUBLISH other x", "SUBSCRIBE other", "SET k v", "GET k", "SET q:val v",
+		"LPUSH l v", "SORT l"};
 
 	for (size_t u = 0; u < ARRAY_LEN(users); u++) {
 		CLEANUP(rds_close) struct rds *rds = login(users[u]);
 
 		for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
-			CLEANUP(rds_reply_free) struct rds_reply *reply = private_redis_do(rds, commands[i]);
+			CLEANUP(rds_reply_free)
+			struct rds_reply *reply = private_redis_do(rds, commands[i]);
 
 			if (!rds_is_error(reply, "NOPERM"))
 				fail_msg("%s may %s", users[u], commands[i]);
@@ -222,10 +234,12 @@ static void nobody_may_administer_script_or_list(void **state)
 static void handlers_may_only_add_jobs(void **state)
 {
 	CLEANUP(rds_close) struct rds *order = login("assay-order");
-	static const char *const commands[] = {"XREADGROUP GROUP w c STREAMS q:val >", "XREAD STREAMS q:val 0", "XRANGE q:val - +",
-		"XLEN q:val", "XACK q:val w 0-1", "XDEL q:val 0-1", "XTRIM q:val MAXLEN 0", "XGROUP CREATE q:val x 0",
-		"XGROUP DESTROY q:val w", "XGROUP DELCONSUMER q:val w c", "XAUTOCLAIM q:val w c 0 0", "XINFO STREAM q:val",
-		"XSETID q:val 0-1", "XADD q:dead * s x", "XADD nonce:x * s x", "PUBLISH done x", "DEL nonce:x",
+	static const char *const commands[] = {"XREADGROUP GROUP w c STREAMS q:val >",
+		"XREAD STREAMS q:val 0", "XRANGE q:val - +", "XLEN q:val", "XACK q:val w 0-1",
+		"XDEL q:val 0-1", "XTRIM q:val MAXLEN 0", "XGROUP CREATE q:val x 0",
+		"XGROUP DESTROY q:val w", "XGROUP DELCONSUMER q:val w c",
+		"XAUTOCLAIM q:val w c 0 0", "XINFO STREAM q:val", "XSETID q:val 0-1",
+		"XADD q:dead * s x", "XADD nonce:x * s x", "PUBLISH done x", "DEL nonce:x",
 		"GETSET nonce:x y", "EXPIRE q:val 1"};
 
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
@@ -244,8 +258,9 @@ static void workers_may_only_read_their_own_stream(void **state)
 	CLEANUP(rds_close) struct rds *validator = login("assay-validator");
 	CLEANUP(rds_close) struct rds *signer = login("assay-signer");
 	CLEANUP(rds_close) struct rds *keeper = login("assay-keeper");
-	static const char *const on_other[] = {"XREADGROUP GROUP w c STREAMS %s >", "XACK %s w 0-1", "XDEL %s 0-1",
-		"XAUTOCLAIM %s w c 0 0", "XPENDING %s w", "XGROUP CREATE %s x 0", "XRANGE %s - +", "XTRIM %s MAXLEN 0"};
+	static const char *const on_other[] = {"XREADGROUP GROUP w c STREAMS %s >", "XACK %s w 0-1",
+		"XDEL %s 0-1", "XAUTOCLAIM %s w c 0 0", "XPENDING %s w", "XGROUP CREATE %s x 0",
+		"XRANGE %s - +", "XTRIM %s MAXLEN 0"};
 
 	for (size_t i = 0; i < ARRAY_LEN(on_other); i++) {
 		char on_sign[64], on_val[64], on_dead[64];

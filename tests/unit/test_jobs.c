@@ -102,7 +102,8 @@ static void acknowledged_jobs_leave_nothing_behind(void **state)
 	assert_int_equal(jobs_ack(rds, STREAM_ISSUANCE, jobs, count), OK);
 	assert_int_equal(jobs_ack(rds, STREAM_ISSUANCE, jobs, 0), OK);
 	assert_int_equal(private_redis_int(rds, "XLEN q:sign"), 0);
-	CLEANUP(rds_reply_free) struct rds_reply *pending = private_redis_do(rds, "XPENDING q:sign w");
+	CLEANUP(rds_reply_free)
+	struct rds_reply *pending = private_redis_do(rds, "XPENDING q:sign w");
 	assert_int_equal(rds_int(rds_at(pending, 0)), 0);
 }
 
@@ -117,7 +118,9 @@ static void a_lost_group_is_made_again(void **state)
 	assert_int_equal(take(STREAM_VALIDATION, "one", jobs), 1);
 	rds_reply_free(private_redis_do(rds, "FLUSHALL"));
 	assert_int_equal(jobs_ack(rds, STREAM_VALIDATION, jobs, 1), OK);
-	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "one", 0, jobs, MAX, &count, dead, MAX, &ndead), OK);
+	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "one", 0, jobs, MAX, &count, dead,
+				 MAX, &ndead),
+		OK);
 	assert_int_equal(count + ndead, 0);
 	assert_int_equal(jobs_ensure_group(rds, STREAM_VALIDATION), OK);
 }
@@ -146,8 +149,11 @@ static void junk_goes_to_the_dead_letters(void **state)
 		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 		struct bytes value = bytes_of(large, sizeof(large));
 
-		assert_int_equal(rds_command(rds, 5, (struct bytes[]){bytes_str("XADD"), bytes_str("q:val"),
-			bytes_str("*"), value, value}, &reply), OK);
+		assert_int_equal(rds_command(rds, 5,
+					 (struct bytes[]){bytes_str("XADD"), bytes_str("q:val"),
+						 bytes_str("*"), value, value},
+					 &reply),
+			OK);
 	}
 	good = add(JOB_VALIDATE);
 	/* The first entry is no valid command: seven are left of the list. */
@@ -169,10 +175,14 @@ static void a_dead_workers_jobs_are_claimed_by_another(void **state)
 	struct ident id = add(JOB_VALIDATE);
 
 	assert_int_equal(take(STREAM_VALIDATION, "dying", jobs), 1);
-	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "heir", 60000, jobs, MAX, &count, dead, MAX, &ndead), OK);
+	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "heir", 60000, jobs, MAX, &count,
+				 dead, MAX, &ndead),
+		OK);
 	assert_int_equal(count + ndead, 0);
 	usleep(20000);
-	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "heir", 10, jobs, MAX, &count, dead, MAX, &ndead), OK);
+	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "heir", 10, jobs, MAX, &count, dead,
+				 MAX, &ndead),
+		OK);
 	assert_int_equal(count, 1);
 	assert_int_equal(ndead, 0);
 	assert_true(ident_equal(&jobs[0].id, &id));
@@ -187,7 +197,8 @@ static void claiming_reaches_every_idle_entry(void **state)
 		add(JOB_VALIDATE);
 	assert_int_equal(jobs_read(rds, STREAM_VALIDATION, "dying", 0, jobs, 1200, &count), OK);
 	assert_int_equal(count, 1200);
-	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "heir", 0, claimed, 2000, &count, dead, 2000, &ndead),
+	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "heir", 0, claimed, 2000, &count,
+				 dead, 2000, &ndead),
 		OK);
 	assert_int_equal(count, 1200);
 	for (size_t i = 0; i < count; i++)
@@ -202,11 +213,15 @@ static void a_job_that_kills_its_workers_ends_as_a_dead_letter(void **state)
 
 	assert_int_equal(take(STREAM_ISSUANCE, "w0", jobs), 1);
 	for (int delivery = 2; delivery <= JOB_DELIVERIES_MAX; delivery++) {
-		assert_int_equal(jobs_reclaim(rds, STREAM_ISSUANCE, "w", 0, jobs, MAX, &count, dead, MAX, &ndead), OK);
+		assert_int_equal(jobs_reclaim(rds, STREAM_ISSUANCE, "w", 0, jobs, MAX, &count, dead,
+					 MAX, &ndead),
+			OK);
 		assert_int_equal(count, 1);
 		assert_int_equal(ndead, 0);
 	}
-	assert_int_equal(jobs_reclaim(rds, STREAM_ISSUANCE, "w", 0, jobs, MAX, &count, dead, MAX, &ndead), OK);
+	assert_int_equal(jobs_reclaim(rds, STREAM_ISSUANCE, "w", 0, jobs, MAX, &count, dead, MAX,
+				 &ndead),
+		OK);
 	assert_int_equal(count, 0);
 	assert_int_equal(ndead, 1);
 	assert_true(ident_equal(&dead[0].id, &id));
@@ -230,7 +245,9 @@ static void entries_deleted_meanwhile_are_not_claimed(void **state)
 	add(JOB_VALIDATE);
 	assert_int_equal(take(STREAM_VALIDATION, "one", jobs), 1);
 	rds_reply_free(private_redis_do(rds, "XTRIM q:val MAXLEN 0"));
-	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "two", 0, jobs, MAX, &count, dead, MAX, &ndead), OK);
+	assert_int_equal(jobs_reclaim(rds, STREAM_VALIDATION, "two", 0, jobs, MAX, &count, dead,
+				 MAX, &ndead),
+		OK);
 	assert_int_equal(count + ndead, 0);
 }
 
@@ -282,7 +299,8 @@ static void finished_ids_reach_every_listener(void **state)
 		assert_int_equal(jobs_listen(listener, 1000, hear, &heard), OK);
 	for (size_t i = 0; i < ARRAY_LEN(ids); i++)
 		assert_true(ident_equal(&ids[i], &heard.ids[i]));
-	/* A message that is not made of ids is heard without effect; a waiting one does not make the connection bad. */
+	/* A message that is not made of ids is heard without effect; a waiting one does not make
+	 * the connection bad. */
 	heard.count = 0;
 	rds_reply_free(private_redis_do(rds, "PUBLISH done junk"));
 	rds_reply_free(private_redis_do(rds, "PUBLISH done AAAAAAAAAAAAAAAAAAAAA="));
@@ -302,7 +320,8 @@ int main(void)
 		cmocka_unit_test_setup(junk_goes_to_the_dead_letters, empty_streams),
 		cmocka_unit_test_setup(a_dead_workers_jobs_are_claimed_by_another, empty_streams),
 		cmocka_unit_test_setup(claiming_reaches_every_idle_entry, empty_streams),
-		cmocka_unit_test_setup(a_job_that_kills_its_workers_ends_as_a_dead_letter, empty_streams),
+		cmocka_unit_test_setup(a_job_that_kills_its_workers_ends_as_a_dead_letter,
+			empty_streams),
 		cmocka_unit_test_setup(entries_deleted_meanwhile_are_not_claimed, empty_streams),
 		cmocka_unit_test_setup(only_idle_consumers_without_jobs_are_deleted, empty_streams),
 		cmocka_unit_test_setup(finished_ids_reach_every_listener, empty_streams),

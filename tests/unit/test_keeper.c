@@ -1,5 +1,6 @@
-/* test_keeper.c — the keeper itself, with a real PostgreSQL and a real Redis: what is due gets queued whatever Redis forgot,
- * dead letters end orders, and two keepers do not get in each other's way. */
+/* test_keeper.c — the keeper itself, with a real PostgreSQL and a real Redis: what is due gets
+ * queued whatever Redis forgot, dead letters end orders, and two keepers do not get in each other's
+ * way. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,15 +30,19 @@ static char conf_path[128];
 /* Everything of this test that can be due is due now. */
 static void make_due(void)
 {
-	free(sql("UPDATE assay.authorizations SET due_at = now() WHERE due_at < now() + interval '1 minute'"));
-	free(sql("UPDATE assay.orders SET due_at = now() WHERE due_at < now() + interval '1 minute'"));
+	free(sql("UPDATE assay.authorizations SET due_at = now() WHERE due_at < now() + interval "
+		 "'1 minute'"));
+	free(sql("UPDATE assay.orders SET due_at = now() WHERE due_at < now() + interval '1 "
+		 "minute'"));
 }
 
 /* What earlier tests left behind is out of the way. */
 static void postpone_everything(void)
 {
-	free(sql("UPDATE assay.authorizations SET due_at = now() + interval '1 hour' WHERE due_at IS NOT NULL"));
-	free(sql("UPDATE assay.orders SET due_at = now() + interval '1 hour' WHERE due_at IS NOT NULL"));
+	free(sql("UPDATE assay.authorizations SET due_at = now() + interval '1 hour' WHERE due_at "
+		 "IS NOT NULL"));
+	free(sql("UPDATE assay.orders SET due_at = now() + interval '1 hour' WHERE due_at IS NOT "
+		 "NULL"));
 }
 
 static int set_up(void **state)
@@ -49,9 +54,11 @@ static int set_up(void **state)
 	snprintf(conf_path, sizeof(conf_path), "%s/assay.conf", server.dir);
 	file = fopen(conf_path, "w");
 	assert_non_null(file);
-	fprintf(file, "[server]\nbase_url = https://keeper.example\n[database]\nuri = postgresql:///assay?host=%s\n"
-		      "[redis]\nsocket = %s\n[workers]\nsweep = 1s\n[profile default]\n"
-		      "[issuer main]\ncertificate = none.pem\nkey = none.key\n",
+	fprintf(file,
+		"[server]\nbase_url = https://keeper.example\n[database]\nuri = "
+		"postgresql:///assay?host=%s\n"
+		"[redis]\nsocket = %s\n[workers]\nsweep = 1s\n[profile default]\n"
+		"[issuer main]\ncertificate = none.pem\nkey = none.key\n",
 		getenv("PGHOST"), server.socket);
 	assert_int_equal(fclose(file), 0);
 	roles_open(&roles);
@@ -97,7 +104,9 @@ static void take(enum job_stream stream, struct job *jobs, size_t want)
 
 	while (have < want) {
 		assert_true(clock_mono_ms() < deadline);
-		assert_int_equal(jobs_read(rds, stream, "test", 200, jobs + have, MAX - have, &count), OK);
+		assert_int_equal(jobs_read(rds, stream, "test", 200, jobs + have, MAX - have,
+					 &count),
+			OK);
 		have += count;
 	}
 	assert_int_equal(have, want);
@@ -155,7 +164,9 @@ static void a_dead_letter_ends_its_order(void **state)
 	assert_int_equal(jobs_enqueue(rds, JOB_SIGN, &o.id, 1), OK);
 	take(STREAM_ISSUANCE, jobs, 1);
 	while (ndead == 0)
-		assert_int_equal(jobs_reclaim(rds, STREAM_ISSUANCE, "test", 0, jobs, MAX, &count, dead, MAX, &ndead), OK);
+		assert_int_equal(jobs_reclaim(rds, STREAM_ISSUANCE, "test", 0, jobs, MAX, &count,
+					 dead, MAX, &ndead),
+			OK);
 	rds_reply_free(private_redis_do(rds, "XADD q:dead * junk 1 from 0-1 why test"));
 	pid = spawn();
 	while (private_redis_int(rds, "XLEN q:dead") > 0) {
@@ -178,8 +189,9 @@ static void without_redis_it_seals_and_queues_once_redis_is_back(void **state)
 	make_due();
 	pid = spawn();
 	for (bool sealed = false; !sealed;) {
-		CLEANUP_STR char *open = sql("SELECT count(*) FROM assay.audit_log WHERE xid >= "
-					     "(SELECT coalesce(max(to_xid), '0') FROM assay.audit_seals)");
+		CLEANUP_STR char *open =
+			sql("SELECT count(*) FROM assay.audit_log WHERE xid >= "
+			    "(SELECT coalesce(max(to_xid), '0') FROM assay.audit_seals)");
 
 		sealed = strcmp(open, "0") == 0;
 		assert_true(clock_mono_ms() < deadline);
@@ -200,7 +212,9 @@ static void it_reports_heartbeats_and_keeps_partitions_ahead(void **state)
 	pid_t pid = spawn();
 
 	for (bool alive = false; !alive;) {
-		CLEANUP_STR char *at = sql("SELECT count(*) FROM assay.heartbeats WHERE program = 'assay-keeper' AND pid = %d", pid);
+		CLEANUP_STR char *at = sql("SELECT count(*) FROM assay.heartbeats WHERE program = "
+					   "'assay-keeper' AND pid = %d",
+			pid);
 
 		alive = strcmp(at, "1") == 0;
 		assert_true(clock_mono_ms() < deadline);
@@ -218,10 +232,13 @@ static void it_reports_heartbeats_and_keeps_partitions_ahead(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(it_reports_heartbeats_and_keeps_partitions_ahead, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(what_is_due_is_queued_once_by_two_keepers, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(it_reports_heartbeats_and_keeps_partitions_ahead,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_due_is_queued_once_by_two_keepers, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(a_dead_letter_ends_its_order, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(without_redis_it_seals_and_queues_once_redis_is_back, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			without_redis_it_seals_and_queues_once_redis_is_back, set_up, tear_down),
 	};
 
 	private_redis_require();

@@ -21,7 +21,8 @@ static struct private_redis server;
 
 static int start_server(void **state)
 {
-	static const char *const durable[] = {"--appendonly", "yes", "--appendfsync", "always", NULL};
+	static const char *const durable[] = {"--appendonly", "yes", "--appendfsync", "always",
+		NULL};
 
 	private_redis_start(&server, durable);
 	return 0;
@@ -134,7 +135,8 @@ static void foreign_text_is_refused_for_what_it_is(void **state)
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		assert_int_equal(nonce_open(h.pool, bytes_str(cases[i].text), &nonce), cases[i].err);
+		assert_int_equal(nonce_open(h.pool, bytes_str(cases[i].text), &nonce),
+			cases[i].err);
 	nonce_issue(h.pool, text);
 	for (int i = 0; i < NONCE_TEXT_LEN - 1; i++) {
 		char changed[NONCE_TEXT_LEN + 1];
@@ -185,10 +187,14 @@ static void of_64_racing_connections_one_is_accepted(void **state)
 
 	pthread_barrier_init(&start, NULL, RACERS);
 	for (int i = 0; i < RACERS; i++) {
-		racers[i] = (struct racer){.handler = handler_open(), .start = &start, .accepted = &accepted};
+		racers[i] = (struct racer){.handler = handler_open(),
+			.start = &start,
+			.accepted = &accepted};
 		if (i == 0)
 			nonce_issue(racers[0].handler.pool, text);
-		assert_int_equal(nonce_open(racers[i].handler.pool, bytes_str(text), &racers[i].nonce), OK);
+		assert_int_equal(nonce_open(racers[i].handler.pool, bytes_str(text),
+					 &racers[i].nonce),
+			OK);
 	}
 	for (int i = 0; i < RACERS; i++)
 		assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
@@ -305,7 +311,8 @@ static void a_restart_makes_every_old_nonce_unreadable(void **state)
 	assert_int_equal(rds_ensure(h.rds, &is_new), OK);
 	assert_true(is_new);
 
-	/* Its bitmap came back from the AOF, but a nonce that was opened under the old run is refused all the same. */
+	/* Its bitmap came back from the AOF, but a nonce that was opened under the old run is
+	 * refused all the same. */
 	assert_false(consume(&h, &opened));
 	assert_int_equal(nonce_pool_connect(h.pool, h.rds), OK);
 	assert_int_equal(nonce_open(h.pool, bytes_str(used), &again), ERR_NOENT);

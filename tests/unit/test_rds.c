@@ -1,4 +1,5 @@
-/* test_rds.c — Redis connections: against a real server, and against a peer that answers whatever it likes. */
+/* test_rds.c — Redis connections: against a real server, and against a peer that answers whatever
+ * it likes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -57,8 +58,12 @@ static void arguments_are_binary_safe(void **state)
 	CLEANUP(rds_reply_free) struct rds_reply *get = NULL;
 	struct bytes value = bytes_of("\0\r\n*1\r\n", 7);
 
-	assert_int_equal(rds_command(rds, 3, (struct bytes[]){bytes_str("SET"), bytes_str("b"), value}, &set), OK);
-	assert_int_equal(rds_command(rds, 2, (struct bytes[]){bytes_str("GET"), bytes_str("b")}, &get), OK);
+	assert_int_equal(rds_command(rds, 3,
+				 (struct bytes[]){bytes_str("SET"), bytes_str("b"), value}, &set),
+		OK);
+	assert_int_equal(rds_command(rds, 2, (struct bytes[]){bytes_str("GET"), bytes_str("b")},
+				 &get),
+		OK);
 	assert_true(bytes_equal(rds_str(get), value));
 }
 
@@ -120,11 +125,13 @@ static void a_restart_is_noticed_and_changes_the_run_id(void **state)
 
 	snprintf(before, sizeof(before), "%s", rds_run_id(rds));
 	private_redis_kill(&server, SIGKILL);
-	assert_int_equal(rds_command(rds, 1, (struct bytes[]){bytes_str("PING")}, &reply), ERR_QUEUE);
+	assert_int_equal(rds_command(rds, 1, (struct bytes[]){bytes_str("PING")}, &reply),
+		ERR_QUEUE);
 	assert_int_equal(rds_ensure(rds, NULL), ERR_QUEUE);
 	assert_non_null(strstr(rds_error(rds), "connect"));
 	assert_int_equal(rds_fd(rds), -1);
-	assert_int_equal(rds_command(rds, 1, (struct bytes[]){bytes_str("PING")}, &reply), ERR_QUEUE);
+	assert_int_equal(rds_command(rds, 1, (struct bytes[]){bytes_str("PING")}, &reply),
+		ERR_QUEUE);
 
 	private_redis_again(&server);
 	rds_close(private_redis_connect(&server));
@@ -152,7 +159,8 @@ static void users_need_their_password(void **state)
 	CLEANUP(rds_close) struct rds *wrong = rds_new(server.socket, "assay-test", "wrong");
 	struct rds *rds = NULL;
 
-	rds_reply_free(private_redis_do(admin, "ACL SETUSER assay-test on >secret ~k:* +get +info +ping"));
+	rds_reply_free(
+		private_redis_do(admin, "ACL SETUSER assay-test on >secret ~k:* +get +info +ping"));
 	assert_int_equal(rds_ensure(wrong, NULL), ERR_QUEUE);
 	assert_non_null(strstr(rds_error(wrong), "WRONGPASS"));
 	assert_int_equal(rds_open(server.socket, "assay-test", "secret", &rds), OK);
@@ -168,8 +176,11 @@ static void a_slow_command_ends_at_the_timeout(void **state)
 	int64_t started = clock_mono_ms();
 
 	rds_set_timeout(rds, 100);
-	assert_int_equal(rds_command(rds, 3, (struct bytes[]){bytes_str("BLPOP"), bytes_str("none"), bytes_str("5")},
-				 &reply), ERR_QUEUE);
+	assert_int_equal(rds_command(rds, 3,
+				 (struct bytes[]){bytes_str("BLPOP"), bytes_str("none"),
+					 bytes_str("5")},
+				 &reply),
+		ERR_QUEUE);
 	assert_in_range(clock_mono_ms() - started, 90, 1000);
 	assert_non_null(strstr(rds_error(rds), "timeout"));
 	assert_int_equal(rds_ensure(rds, NULL), OK);
@@ -196,7 +207,7 @@ struct fake {
 };
 
 #define GREETING                                                                                   \
-	"$56\r\nrun_id:0123456789abcdef0123456789abcdef01234567\r\nx:y\r\n--\r\n"                    \
+	"$56\r\nrun_id:0123456789abcdef0123456789abcdef01234567\r\nx:y\r\n--\r\n"                  \
 	"$13\r\nrole:master\r\n\r\n+PONG\r\n"
 
 static void *fake_serve(void *arg)
@@ -206,7 +217,8 @@ static void *fake_serve(void *arg)
 	char in[4096];
 
 	if (fd < 0 || recv(fd, in, sizeof(in), 0) <= 0 ||
-		send(fd, GREETING, strlen(GREETING), MSG_NOSIGNAL) <= 0 || recv(fd, in, sizeof(in), 0) <= 0) {
+		send(fd, GREETING, strlen(GREETING), MSG_NOSIGNAL) <= 0 ||
+		recv(fd, in, sizeof(in), 0) <= 0) {
 		close(fd);
 		return NULL;
 	}
@@ -313,7 +325,9 @@ static void an_endless_line_or_array_is_given_up(void **state)
 
 	memset(junk, 'x', sizeof(junk));
 	junk[0] = '+';
-	assert_int_equal(verdict((struct fake){.answer = bytes_of(junk, sizeof(junk)), .endless = true}, &reply),
+	assert_int_equal(verdict((struct fake){.answer = bytes_of(junk, sizeof(junk)),
+					 .endless = true},
+				 &reply),
 		ERR_QUEUE);
 	/* Arrays in arrays: each within its limit, together above. */
 	buf_add_str(&nested, "*60000\r\n");
@@ -326,7 +340,8 @@ static void a_trickle_of_bytes_does_not_hold_the_thread(void **state)
 {
 	struct rds_reply *reply = NULL;
 	int64_t started = clock_mono_ms();
-	struct fake f = {.answer = bytes_str("$40\r\n0123456789012345678901234567890123456789\r\n"), .trickle_ms = 50};
+	struct fake f = {.answer = bytes_str("$40\r\n0123456789012345678901234567890123456789\r\n"),
+		.trickle_ms = 50};
 
 	assert_int_equal(verdict(f, &reply), ERR_QUEUE);
 	assert_in_range(clock_mono_ms() - started, 250, 1500);

@@ -1,5 +1,5 @@
-/* test_worker.c — the worker skeleton with a toy worker: real processes, a real Redis, a database that is only played
- * (linker wraps of its connection calls) and can be switched off. */
+/* test_worker.c — the worker skeleton with a toy worker: real processes, a real Redis, a database
+ * that is only played (linker wraps of its connection calls) and can be switched off. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -28,11 +28,12 @@
 /* Shared with the workers, which are children of the test. */
 static struct board {
 	atomic_bool database_down;
-	atomic_bool hang;   /* batch() never returns */
-	atomic_bool leave;  /* batch() gives its jobs back to redelivery */
-	atomic_bool later;  /* batch() leaves the work to a thread of its own */
-	atomic_int started, batches, jobs, largest_batch, flushes, drains, reloads, heartbeats, opened, in_flight, most_in_flight;
-} *board;
+	atomic_bool hang;  /* batch() never returns */
+	atomic_bool leave; /* batch() gives its jobs back to redelivery */
+	atomic_bool later; /* batch() leaves the work to a thread of its own */
+	atomic_int started, batches, jobs, largest_batch, flushes, drains, reloads, heartbeats,
+		opened, in_flight, most_in_flight;
+} * board;
 
 static struct private_redis server;
 static struct rds *rds;
@@ -40,15 +41,15 @@ static char conf_path[128];
 
 /* ---- the database ---- */
 
-int __wrap_db_open(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[],
-	struct db **ret);
+int __wrap_db_open(const char *conninfo, const char *role, const char *password,
+	const struct db_stmt *const table[], struct db **ret);
 int __wrap_db_ensure(struct db *db);
 int __wrap_db_run_one(struct db *db, struct db_call *call);
 void __wrap_db_close(struct db *db);
 const char *__wrap_db_error(const struct db *db);
 
-int __wrap_db_open(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[],
-	struct db **ret)
+int __wrap_db_open(const char *conninfo, const char *role, const char *password,
+	const struct db_stmt *const table[], struct db **ret)
 {
 	static int played;
 
@@ -207,9 +208,11 @@ static void write_conf(int batch, const char *more)
 	FILE *file = fopen(conf_path, "w");
 
 	assert_non_null(file);
-	fprintf(file, "[server]\nbase_url = https://toy.example\n[database]\nuri = postgresql:///none\n"
-		      "[redis]\nsocket = %s\n[workers]\nbatch = %d\nlinger = 5ms\nlease = %ds\n[validation]\nattempt_timeout = 1s\n"
-		      "[profile default]\n[issuer main]\ncertificate = none.pem\nkey = none.key\n%s",
+	fprintf(file,
+		"[server]\nbase_url = https://toy.example\n[database]\nuri = postgresql:///none\n"
+		"[redis]\nsocket = %s\n[workers]\nbatch = %d\nlinger = 5ms\nlease = "
+		"%ds\n[validation]\nattempt_timeout = 1s\n"
+		"[profile default]\n[issuer main]\ncertificate = none.pem\nkey = none.key\n%s",
 		server.socket, batch, LEASE_SECS, more);
 	assert_int_equal(fclose(file), 0);
 }
@@ -367,7 +370,8 @@ static void without_the_database_no_job_is_taken(void **state)
 	add(20);
 	usleep(700000);
 	assert_int_equal(atomic_load(&board->jobs), 20);
-	CLEANUP(rds_reply_free) struct rds_reply *pending = private_redis_do(rds, "XPENDING q:val w");
+	CLEANUP(rds_reply_free)
+	struct rds_reply *pending = private_redis_do(rds, "XPENDING q:val w");
 	assert_int_equal(rds_int(rds_at(pending, 0)), 0);
 	atomic_store(&board->database_down, false);
 	wait_until(atomic_load(&board->jobs) == 40);
@@ -449,21 +453,30 @@ static void sighup_takes_a_good_configuration_and_keeps_the_old_one_else(void **
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(all_jobs_are_done_in_batches_and_leave_nothing, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_killed_workers_jobs_are_done_by_another, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(all_jobs_are_done_in_batches_and_leave_nothing,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_killed_workers_jobs_are_done_by_another, set_up,
+			tear_down),
 		cmocka_unit_test_setup_teardown(jobs_that_were_left_come_back, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_job_that_is_never_finished_ends_as_a_dead_letter, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(asynchronous_results_are_flushed_and_bounded, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(without_the_database_no_job_is_taken, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(a_worker_waits_for_redis_and_survives_its_restart, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_job_that_is_never_finished_ends_as_a_dead_letter,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(asynchronous_results_are_flushed_and_bounded,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(without_the_database_no_job_is_taken, set_up,
+			tear_down),
+		cmocka_unit_test_setup_teardown(a_worker_waits_for_redis_and_survives_its_restart,
+			set_up, tear_down),
 		cmocka_unit_test_setup_teardown(sigterm_finishes_what_was_taken, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(sigterm_ends_a_worker_that_waits_for_its_servers, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(sighup_takes_a_good_configuration_and_keeps_the_old_one_else, set_up,
+		cmocka_unit_test_setup_teardown(sigterm_ends_a_worker_that_waits_for_its_servers,
+			set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			sighup_takes_a_good_configuration_and_keeps_the_old_one_else, set_up,
 			tear_down),
 	};
 
 	private_redis_require();
-	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	board = mmap(NULL, sizeof(*board), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1,
+		0);
 	if (board == MAP_FAILED)
 		return 1;
 	return cmocka_run_group_tests_name("worker", tests, NULL, NULL);

@@ -1,8 +1,9 @@
 /* keeper.c — assay-keeper: what must happen now and then, whoever else is up.
  *
- * Every sweep it queues rows that are due and that nobody works on (so a lost Redis costs delay, never an order), turns dead
- * letters into refused orders, and seals the audit rows; now and then it makes partitions and forgets consumers that died.
- * Each act is one idempotent call, so that any number of keepers may run side by side, and missing one sweep is no harm. */
+ * Every sweep it queues rows that are due and that nobody works on (so a lost Redis costs delay,
+ * never an order), turns dead letters into refused orders, and seals the audit rows; now and then
+ * it makes partitions and forgets consumers that died. Each act is one idempotent call, so that any
+ * number of keepers may run side by side, and missing one sweep is no harm. */
 #include <stdio.h>
 
 #include "lib/base/clock.h"
@@ -12,11 +13,11 @@
 #include "lib/store/sweep.h"
 #include "workers/process.h"
 
-#define SWEEP_LIMIT 1000       /* rows of each kind in one call */
-#define ROUNDS 20              /* calls of one kind in one sweep: the rest waits for the next */
-#define SWEEP_BACKOFF_SECS 30  /* a row that was queued is not queued again before */
+#define SWEEP_LIMIT 1000      /* rows of each kind in one call */
+#define ROUNDS 20             /* calls of one kind in one sweep: the rest waits for the next */
+#define SWEEP_BACKOFF_SECS 30 /* a row that was queued is not queued again before */
 #define DEAD_LIMIT 64
-#define SEAL_LIMIT 5000        /* about so many audit rows in one call */
+#define SEAL_LIMIT 5000 /* about so many audit rows in one call */
 #define PARTITION_DAYS 7
 #define PARTITION_MS 3600000
 #define PRUNE_MS 600000
@@ -27,10 +28,10 @@ struct keeper {
 	int64_t sweep_ms, partition_ms, prune_ms; /* when next */
 };
 
-static const enum job_kind job_of_sweep[] = {
-	[SWEEP_VALIDATE] = JOB_VALIDATE, [SWEEP_CAA] = JOB_CAA, [SWEEP_SIGN] = JOB_SIGN};
-static const enum sweep_kind sweep_of_job[] = {
-	[JOB_VALIDATE] = SWEEP_VALIDATE, [JOB_CAA] = SWEEP_CAA, [JOB_SIGN] = SWEEP_SIGN};
+static const enum job_kind job_of_sweep[] =
+	{[SWEEP_VALIDATE] = JOB_VALIDATE, [SWEEP_CAA] = JOB_CAA, [SWEEP_SIGN] = JOB_SIGN};
+static const enum sweep_kind sweep_of_job[] =
+	{[JOB_VALIDATE] = SWEEP_VALIDATE, [JOB_CAA] = SWEEP_CAA, [JOB_SIGN] = SWEEP_SIGN};
 
 /* Runs one call; a failure is logged, and the next sweep tries again. */
 static bool run(struct keeper *k, struct db_call *call, const char *what)
@@ -41,7 +42,8 @@ static bool run(struct keeper *k, struct db_call *call, const char *what)
 	return false;
 }
 
-/* All the rows of one call into their streams. False when Redis failed: they are due again later. */
+/* All the rows of one call into their streams. False when Redis failed: they are due again later.
+ */
 static bool enqueue(struct keeper *k, const struct db_call *call, size_t count)
 {
 	struct ident *ids = xcalloc(count + 1, sizeof(*ids));
@@ -60,7 +62,8 @@ static bool enqueue(struct keeper *k, const struct db_call *call, size_t count)
 	}
 	free(ids);
 	if (err != OK)
-		log_event(LOG_LEVEL_WARNING, "due jobs not queued", F_STR("cause", rds_error(k->process.rds)));
+		log_event(LOG_LEVEL_WARNING, "due jobs not queued",
+			F_STR("cause", rds_error(k->process.rds)));
 	return err == OK;
 }
 
@@ -114,15 +117,18 @@ static void sweep_dead(struct keeper *k)
 	struct rds *rds = k->process.rds;
 
 	if (jobs_dead_read(rds, jobs, &njobs, junk, &njunk, DEAD_LIMIT) != OK) {
-		log_event(LOG_LEVEL_WARNING, "dead letters not read", F_STR("cause", rds_error(rds)));
+		log_event(LOG_LEVEL_WARNING, "dead letters not read",
+			F_STR("cause", rds_error(rds)));
 		return;
 	}
 	while (settled < njobs && bury(k, &jobs[settled]))
 		settled++;
 	for (size_t i = 0; i < njunk; i++)
-		log_event(LOG_LEVEL_ERROR, "somebody put junk into a job stream", F_STR("entry", junk[i].entry));
+		log_event(LOG_LEVEL_ERROR, "somebody put junk into a job stream",
+			F_STR("entry", junk[i].entry));
 	if (jobs_dead_remove(rds, jobs, settled) != OK || jobs_dead_remove(rds, junk, njunk) != OK)
-		log_event(LOG_LEVEL_WARNING, "dead letters not removed", F_STR("cause", rds_error(rds)));
+		log_event(LOG_LEVEL_WARNING, "dead letters not removed",
+			F_STR("cause", rds_error(rds)));
 }
 
 static void seal_audit(struct keeper *k)
@@ -133,7 +139,8 @@ static void seal_audit(struct keeper *k)
 		struct db_call call = {0};
 
 		audit_seal_call(&call, SEAL_LIMIT);
-		more = run(k, &call, "audit rows not sealed") && db_int(call.result, 0, 0) >= SEAL_LIMIT / 2;
+		more = run(k, &call, "audit rows not sealed") &&
+			db_int(call.result, 0, 0) >= SEAL_LIMIT / 2;
 		db_call_done(&call);
 	}
 }
@@ -144,7 +151,8 @@ static void make_partitions(struct keeper *k)
 
 	partitions_call(&call, PARTITION_DAYS, k->process.conf->workers.retention_secs);
 	if (run(k, &call, "partitions not made") && db_int(call.result, 0, 0) > 0)
-		log_event(LOG_LEVEL_INFO, "partitions made or dropped", F_INT("count", db_int(call.result, 0, 0)));
+		log_event(LOG_LEVEL_INFO, "partitions made or dropped",
+			F_INT("count", db_int(call.result, 0, 0)));
 	db_call_done(&call);
 }
 
@@ -155,11 +163,13 @@ static void prune_consumers(struct keeper *k)
 	for (size_t i = 0; i < ARRAY_LEN(streams); i++) {
 		size_t count = 0;
 
-		if (jobs_prune_consumers(k->process.rds, streams[i], CONSUMER_IDLE_MS, &count) != OK)
+		if (jobs_prune_consumers(k->process.rds, streams[i], CONSUMER_IDLE_MS, &count) !=
+			OK)
 			log_event(LOG_LEVEL_WARNING, "dead consumers not deleted",
 				F_STR("cause", rds_error(k->process.rds)));
 		else if (count > 0)
-			log_event(LOG_LEVEL_INFO, "forgot consumers that are gone", F_INT("count", (int64_t)count));
+			log_event(LOG_LEVEL_INFO, "forgot consumers that are gone",
+				F_INT("count", (int64_t)count));
 	}
 }
 
@@ -197,12 +207,14 @@ static void keep(struct keeper *k)
 
 int main(int argc, char **argv)
 {
-	static const struct db_stmt *const stmts[] = {
-		&sweep_due_stmt, &sweep_dead_stmt, &partitions_stmt, &audit_seal_stmt, NULL};
+	static const struct db_stmt *const stmts[] = {&sweep_due_stmt, &sweep_dead_stmt,
+		&partitions_stmt, &audit_seal_stmt, NULL};
 	static struct keeper keeper;
 
 	process_init(&keeper.process, argc, argv, "assay-keeper",
-		"The keeper of assay, an ACME certificate authority: queues what is due, seals, tidies.", stmts);
+		"The keeper of assay, an ACME certificate authority: queues what is due, seals, "
+		"tidies.",
+		stmts);
 	log_event(LOG_LEVEL_INFO, "started");
 	while (!stop_requested()) {
 		int64_t left;
