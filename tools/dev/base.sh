@@ -4,7 +4,7 @@
 
 BUILD_PACKAGES=(autoconf automake make gcc libc6-dev pkg-config libssl-dev libpq-dev libjson-c-dev libfcgi-dev
 	libhiredis-dev libc-ares-dev libidn2-dev libpsl-dev libcmocka-dev xz-utils)
-STACK_PACKAGES=(postgresql postgresql-client redis-server nginx-light openssl python3 python3-dnspython curl
+STACK_PACKAGES=(postgresql redis-server nginx-light openssl python3 python3-dnspython curl
 	ca-certificates procps)
 CLIENT_PACKAGES=(certbot lego uacme dehydrated acme-tiny caddy)
 TEST_PACKAGES=(python3-pytest python3-cryptography python3-dnspython python3-psycopg2 python3-redis python3-requests
