@@ -20,7 +20,6 @@ static const struct db_stmt *const validator_stmts[] = {
 	&validation_finish_stmt,
 	&caa_claim_stmt,
 	&caa_finish_stmt,
-	&heartbeat_stmt,
 	NULL,
 };
 
