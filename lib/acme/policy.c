@@ -54,7 +54,7 @@ static int copy_text(struct bytes value, char *out, struct problem *pb)
 	for (size_t i = 0; i < value.len; i++) {
 		char c = (char)value.ptr[i];
 
-		out[i] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+		out[i] = (char)(c >= 'A' && c <= 'Z' ? c | 0x20 : c);
 	}
 	out[value.len] = '\0';
 	return OK;
@@ -221,7 +221,7 @@ static int check_blocked(const struct conf *conf, const char *base, bool wildcar
 
 int policy_name(const struct conf *conf, struct bytes value, char *out, struct problem *pb)
 {
-	char name[NAME_MAX_BYTES + 1];
+	char name[NAME_MAX_BYTES + 1] = "";
 	const char *base = name;
 	bool wildcard;
 	int err;

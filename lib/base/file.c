@@ -17,6 +17,14 @@ static void close_fd(const int *fd)
 	errno = saved_errno;
 }
 
+static int take_fd(int *fd)
+{
+	int taken = *fd;
+
+	*fd = -1;
+	return taken;
+}
+
 static int open_regular(const char *path, mode_t forbidden, int *ret_fd)
 {
 	/* Without O_NONBLOCK a FIFO would hold us up before we can see that it is one. */
@@ -35,8 +43,7 @@ static int open_regular(const char *path, mode_t forbidden, int *ret_fd)
 		errno = EPERM;
 		return ERR_INTERNAL;
 	}
-	*ret_fd = fd;
-	fd = -1;
+	*ret_fd = take_fd(&fd);
 	return OK;
 }
 

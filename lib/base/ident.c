@@ -25,15 +25,15 @@ void ident_format(const struct ident *id, char out[IDENT_TEXT_LEN + 1])
 
 int ident_parse(struct bytes text, struct ident *ret)
 {
-	struct ident id;
+	uint8_t bytes[sizeof(ret->b)];
 	size_t len;
 	int err;
 
 	if (text.len != IDENT_TEXT_LEN)
 		return ERR_SYNTAX;
-	err = b64url_parse(text, id.b, &len);
+	err = b64url_parse(text, bytes, &len);
 	if (err == OK)
-		*ret = id;
+		memcpy(ret->b, bytes, sizeof(ret->b));
 	return err;
 }
 

@@ -522,23 +522,26 @@ void jx_put_str(struct jx_out *o, const char *name, const char *value)
 		jx_put_bytes(o, name, bytes_str(value));
 }
 
-/* The two-character escape of c, or 0. */
-static char short_escape(uint8_t c)
-{
-	static const char from[] = "\"\\\b\f\n\r\t", to[] = "\"\\bfnrt";
-	const char *at = c != 0 ? strchr(from, c) : NULL;
-
-	return at != NULL ? to[at - from] : '\0';
-}
-
 static void put_escaped(struct buf *out, uint8_t c)
 {
-	char escape = short_escape(c);
-
-	if (escape != '\0')
-		buf_addf(out, "\\%c", escape);
-	else
+	switch (c) {
+	case '"':
+	case '\\':
+		buf_add_byte(out, '\\');
+		buf_add_byte(out, c);
+		return;
+	case '\n':
+		buf_add_str(out, "\\n");
+		return;
+	case '\r':
+		buf_add_str(out, "\\r");
+		return;
+	case '\t':
+		buf_add_str(out, "\\t");
+		return;
+	default:
 		buf_addf(out, "\\u%04x", c);
+	}
 }
 
 void jx_put_bytes(struct jx_out *o, const char *name, struct bytes utf8)

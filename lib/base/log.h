@@ -23,8 +23,10 @@ struct log_field {
 /* log_event(LOG_LEVEL_INFO, "certificate issued", F_STR("order", text), F_INT("names", 3)); */
 #define F_STR(n, s) ((struct log_field){.name = (n), .kind = LOG_STR, .str = (s)})
 #define F_INT(n, i) ((struct log_field){.name = (n), .kind = LOG_INT, .num = (i)})
+/* At most LOG_FIELDS_MAX fields; those that are not given are zero, which ends the list. */
+#define LOG_FIELDS_MAX 12
 #define log_event(level, message, ...)                                                             \
-	log_write((level), (message), (const struct log_field[]){__VA_ARGS__ __VA_OPT__(, ) {0}})
+	log_write((level), (message), (const struct log_field[LOG_FIELDS_MAX + 1]){__VA_ARGS__})
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
 /* Programs' own start-up failures: "assay-order: text" as one plain line on stderr, exit status 1. */
 void die(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));

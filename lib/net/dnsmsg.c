@@ -257,7 +257,7 @@ static int read_header(struct bytes packet, struct dnsmsg *msg)
 	flags = get16(packet.ptr + 2);
 	if (!(flags & FLAG_QR) || (flags & FLAG_OPCODE) || get16(packet.ptr + 4) != 1)
 		return ERR_SYNTAX;
-	msg->rcode = flags & 0xf;
+	msg->rcode = (int)(flags & 0xf);
 	msg->truncated = flags & FLAG_TC;
 	msg->authenticated = flags & FLAG_AD;
 	return OK;

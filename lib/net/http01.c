@@ -125,8 +125,8 @@ static void judge_body(struct http01 *h)
 	static const char *const faults[] = {
 		[HTTP01_OTHER_ACCOUNT] =
 			"has the right token but the thumbprint of another account key",
-		[HTTP01_TOKEN_ONLY] = "is the token alone; the key authorization is token, dot, "
-				      "thumbprint of the account key",
+		[HTTP01_TOKEN_ONLY] = ("is the token alone; the key authorization is token, dot, "
+				       "thumbprint of the account key"),
 		[HTTP01_EMPTY] = "has an empty body",
 		[HTTP01_DIFFERENT] =
 			"is not the key authorization (something else answers at this URL)",

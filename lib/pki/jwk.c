@@ -169,7 +169,7 @@ static int check_members(const struct jx *object, enum jws_alg alg, struct probl
 
 int jwk_parse(const struct jx *object, struct problem *pb, struct jwk **ret)
 {
-	struct pubkey numbers;
+	struct pubkey numbers = {0};
 	int r;
 
 	if (!jx_is_object(object))

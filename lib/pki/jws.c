@@ -207,7 +207,7 @@ static int verify_digest(const struct jws *jws, EVP_PKEY *key, const EVP_MD *md,
 {
 	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 	uint8_t digest[EVP_MAX_MD_SIZE];
-	unsigned len;
+	unsigned len = 0;
 
 	if (digest_input(jws, md, digest, &len) < 0)
 		return ERR_CRYPTO;

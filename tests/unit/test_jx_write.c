@@ -54,7 +54,7 @@ static void a_string_that_is_not_there_is_left_out(void **state)
 
 static void what_json_reserves_is_escaped(void **state)
 {
-	assert_string_is_written(bytes_str("\"\\\b\f\n\r\t"), "\"\\\"\\\\\\b\\f\\n\\r\\t\"");
+	assert_string_is_written(bytes_str("\"\\\b\f\n\r\t"), "\"\\\"\\\\\\u0008\\u000c\\n\\r\\t\"");
 	assert_string_is_written(bytes_of("\0\x01\x1f", 3), "\"\\u0000\\u0001\\u001f\"");
 }
 

@@ -1,6 +1,7 @@
 /* keys.c — see keys.h. */
 #include "workers/signer/keys.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -109,10 +110,12 @@ int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **re
 	err = read_private(path, &pem, ret_why);
 	if (err != OK)
 		return err;
+	assert(pem != NULL);
 	if (passphrase != NULL) {
 		err = read_private(passphrase, &pass, ret_why);
 		if (err != OK)
 			return err;
+		assert(pass != NULL);
 		pass->len = strcspn(pass->text, "\r\n");
 	}
 	bio = BIO_new_mem_buf(pem->text, (int)pem->len);
