@@ -9,6 +9,7 @@
 #include "lib/base/b64url.h"
 #include "lib/base/rnd.h"
 #include "lib/pki/ossl.h"
+#include "lib/queue/acl.h"
 
 #define SCRAM_ROUNDS 4096 /* PostgreSQL's own number; the passwords are 144 random bits */
 #define SCRAM_SALT_BYTES 16
@@ -28,42 +29,17 @@ void credential_new(char out[CREDENTIAL_LEN + 1])
 	OPENSSL_cleanse(random, sizeof(random));
 }
 
-/* What each user may do, and nothing else: no other key, no scripting, no administration. */
-#define ACL_CONNECT "+auth +ping +info "
-#define ACL_NONCES "~nonce:* +get +set +getbit +bitfield +expire "
-#define ACL_STREAM "+xreadgroup +xack +xdel +xautoclaim +xpending +xgroup|create +xadd +publish &done "
-
-static const struct {
-	const char *name;
-	const char *rules;
-} redis_rules[] = {
-	{"assay-directory", ACL_CONNECT ACL_NONCES},
-	{"assay-account", ACL_CONNECT ACL_NONCES},
-	{"assay-order", ACL_CONNECT ACL_NONCES "~q:val ~q:sign +xadd +subscribe &done "},
-	/* Each worker reads one stream; it may add to the other (CAA checks and orders go back and forth) and to the dead letters. */
-	{"assay-validator", ACL_CONNECT ACL_STREAM "~q:val ~q:sign ~q:dead "},
-	{"assay-signer", ACL_CONNECT ACL_STREAM "~q:sign ~q:val ~q:dead "},
-	{"assay-keeper", ACL_CONNECT "~q:val ~q:sign ~q:dead +xadd +xdel +xrange +xlen +xpending +xgroup|create "
-		"+xgroup|delconsumer +xinfo|consumers +xinfo|groups +publish &done "},
-	{"assay-admin", ACL_CONNECT "~q:val ~q:sign ~q:dead +xlen +xrange +xpending +xinfo "},
-};
-
 void credential_redis_acl(struct buf *out, const char *name, const char *password)
 {
+	const char *rules = acl_rules(name);
 	uint8_t hash[HASH_BYTES];
 
+	assert(rules != NULL);
 	ossl_sha256_of(bytes_str(password), hash);
-	for (size_t i = 0; i < ARRAY_LEN(redis_rules); i++) {
-		if (strcmp(redis_rules[i].name, name) != 0)
-			continue;
-		buf_addf(out, "user %s on resetpass #", name);
-		for (size_t b = 0; b < sizeof(hash); b++)
-			buf_addf(out, "%02x", hash[b]);
-		buf_addf(out, " resetkeys resetchannels -@all %.*s\n", (int)strlen(redis_rules[i].rules) - 1,
-			redis_rules[i].rules);
-		return;
-	}
-	assert(!"a name without rules");
+	buf_addf(out, "user %s on resetpass #", name);
+	for (size_t i = 0; i < sizeof(hash); i++)
+		buf_addf(out, "%02x", hash[i]);
+	buf_addf(out, " %s\n", rules);
 }
 
 /* Standard base64 with padding, as RFC 5802 wants. */

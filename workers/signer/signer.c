@@ -106,29 +106,18 @@ static int signer_start(struct worker *w)
 static void announce(struct worker *w, const struct batch *b)
 {
 	CLEANUP(free) struct ident *final = xcalloc(b->count + 1, sizeof(*final));
+	CLEANUP(free) struct ident *postponed = xcalloc(b->count + 1, sizeof(*postponed));
 	struct rds *rds = worker_rds(w);
 	size_t nfinal = 0, npostponed = 0;
-	int err = OK;
 
 	for (size_t i = 0; i < b->count; i++) {
 		if (b->items[i].final)
 			final[nfinal++] = b->items[i].job.order;
-		if (b->items[i].postponed) {
-			job_append(rds, JOB_CAA, &b->items[i].job.order);
-			npostponed++;
-		}
+		if (b->items[i].postponed)
+			postponed[npostponed++] = b->items[i].job.order;
 	}
-	for (size_t i = 0; i < npostponed && err == OK; i++) {
-		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
-
-		err = rds_read(rds, &reply);
-		if (err == OK && rds_is_error(reply, NULL))
-			log_event(LOG_LEVEL_WARNING, "validators cannot be told of a CAA check", F_STR("redis", rds_error(rds)));
-	}
-	if (err == OK && nfinal > 0)
-		err = jobs_publish(rds, final, nfinal);
-	if (err != OK)
-		log_event(LOG_LEVEL_WARNING, "clients cannot be woken", F_STR("error", err_name(err)));
+	if (jobs_enqueue(rds, JOB_CAA, postponed, npostponed) != OK || jobs_publish(rds, final, nfinal) != OK)
+		log_event(LOG_LEVEL_WARNING, "others cannot be told", F_STR("redis", rds_error(rds)));
 }
 
 static int run_batch(struct worker *w, struct signer *s, struct batch *b, const struct job *jobs, size_t count)
