@@ -16,6 +16,8 @@
 #define TRY_TIMEOUT_MS 3000
 #define TRIES 2
 #define TICK_MS 100
+#define PROBE_AGAIN_MS 60000
+#define PROBE_SOON_MS 2000
 
 struct dns_sock {
 	struct dns *dns;
@@ -26,7 +28,9 @@ struct dns_sock {
 struct dns {
 	struct loop *loop;
 	ares_channel channel;
-	bool authenticated_only;
+	bool validated_only;
+	bool validates; /* seen lately; kept up to date when validated_only */
+	struct loop_timer probe_timer;
 	bool closing;
 	struct dns_sock *socks;
 	size_t pending; /* in c-ares */
@@ -135,8 +139,26 @@ static int describe_resolvers(struct dns *dns)
 	return OK;
 }
 
-int dns_new(struct loop *loop, const struct conf_list *resolvers, bool authenticated_only,
-	struct dns **ret)
+static void probe_root(void *arg);
+
+static void on_root(void *arg, const struct dns_answer *answer)
+{
+	struct dns *dns = arg;
+
+	dns->validates = answer->status != DNS_FAILED && answer->authenticated;
+	loop_timer_set(dns->loop, &dns->probe_timer,
+		dns->validates ? PROBE_AGAIN_MS : PROBE_SOON_MS, probe_root, dns);
+}
+
+static void probe_root(void *arg)
+{
+	struct dns *dns = arg;
+
+	dns_ask(dns, ".", DNS_SOA, on_root, dns);
+}
+
+int dns_new(
+	struct loop *loop, const struct conf_list *resolvers, bool validated_only, struct dns **ret)
 {
 	CLEANUP(dns_free) struct dns *dns = xcalloc(1, sizeof(*dns));
 	struct ares_options opts = {
@@ -153,7 +175,7 @@ int dns_new(struct loop *loop, const struct conf_list *resolvers, bool authentic
 	int rc;
 
 	dns->loop = loop;
-	dns->authenticated_only = authenticated_only;
+	dns->validated_only = validated_only;
 	if (ares_library_init(ARES_LIB_INIT_ALL) != ARES_SUCCESS)
 		return ERR_NET;
 	if (ares_init_options(&dns->channel, &opts, mask) != ARES_SUCCESS) {
@@ -165,6 +187,8 @@ int dns_new(struct loop *loop, const struct conf_list *resolvers, bool authentic
 		rc = describe_resolvers(dns);
 	if (rc != OK)
 		return rc;
+	if (validated_only)
+		loop_timer_set(loop, &dns->probe_timer, 0, probe_root, dns);
 	*ret = TAKE(dns);
 	return OK;
 }
@@ -184,6 +208,7 @@ void dns_free(struct dns *dns)
 	}
 	loop_timer_clear(dns->loop, &dns->early_timer);
 	loop_timer_clear(dns->loop, &dns->tick);
+	loop_timer_clear(dns->loop, &dns->probe_timer);
 	ares_library_cleanup();
 	buf_done(&dns->resolvers);
 	free(dns);
@@ -246,8 +271,9 @@ static void on_packet(struct dns_query *q, struct bytes packet)
 		fail(q, reason);
 		return;
 	}
-	if (q->dns->authenticated_only && !msg.authenticated) {
-		fail(q, "the answer is not authenticated by DNSSEC, which this CA requires");
+	if (q->dns->validated_only && !msg.authenticated && !q->dns->validates &&
+		q->fn != on_root) {
+		fail(q, "this CA's resolver has not been seen to validate DNSSEC");
 		return;
 	}
 	answer.authenticated = msg.authenticated;

@@ -18,8 +18,8 @@ enum dns_status {
 	DNS_FOUND,    /* records of the asked type */
 	DNS_NODATA,   /* the name exists, not so the type */
 	DNS_NXDOMAIN, /* the name does not exist */
-	DNS_FAILED, /* SERVFAIL, timeout, malformed, truncated, not authenticated though required …
-		     */
+	DNS_FAILED,   /* SERVFAIL, timeout, malformed, truncated, not validated though required …
+		       */
 };
 
 struct dns_answer {
@@ -35,10 +35,12 @@ struct dns;
 struct dns_query;
 typedef void (*dns_fn)(void *arg, const struct dns_answer *answer);
 
-/* resolvers: ADDRESS:PORT each; an empty list takes /etc/resolv.conf. With authenticated_only, an
- * answer without AD is DNS_FAILED. ERR_SYNTAX: a resolver is no address; ERR_NET: c-ares failed. */
-MUST_CHECK int dns_new(struct loop *loop, const struct conf_list *resolvers,
-	bool authenticated_only, struct dns **ret);
+/* resolvers: ADDRESS:PORT each; an empty list takes /etc/resolv.conf. With validated_only, the
+ * resolver has to show again and again that it validates DNSSEC, by AD on the root's SOA: until it
+ * does, answers without AD are DNS_FAILED. Afterwards they are those of unsigned zones, since a
+ * bogus one is SERVFAIL. ERR_SYNTAX: a resolver is no address; ERR_NET: c-ares failed. */
+MUST_CHECK int dns_new(struct loop *loop, const struct conf_list *resolvers, bool validated_only,
+	struct dns **ret);
 /* Queries under way are forgotten, their fn is not called. */
 void dns_free(struct dns *dns);
 DEFINE_CLEANUP(dns_free, struct dns *)

@@ -55,6 +55,11 @@ static int wire_of_text(const char *name, struct wire_name *ret)
 {
 	size_t label_at = 0, len = 1;
 
+	if (strcmp(name, ".") == 0) {
+		ret->b[0] = 0;
+		ret->len = 1;
+		return OK;
+	}
 	if (*name == '\0' || strlen(name) > DNS_NAME_MAX_LEN)
 		return ERR_SYNTAX;
 	for (const char *p = name;; p++) {
@@ -325,6 +330,8 @@ const char *dns_type_name(enum dns_type type)
 		return "A";
 	case DNS_CNAME:
 		return "CNAME";
+	case DNS_SOA:
+		return "SOA";
 	case DNS_TXT:
 		return "TXT";
 	case DNS_AAAA:

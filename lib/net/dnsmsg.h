@@ -11,6 +11,7 @@
 enum dns_type {
 	DNS_A = 1,
 	DNS_CNAME = 5,
+	DNS_SOA = 6,
 	DNS_TXT = 16,
 	DNS_AAAA = 28,
 	DNS_OPT = 41,
@@ -40,8 +41,9 @@ struct dnsmsg {
 };
 
 /* Appends a recursive query with AD set and an OPT record with DO set (RFC 6840 section 5.7), so
- * that the answer carries AD. ERR_SYNTAX when name is no host name of letters, digits, '-', '_' and
- * '.'. */
+ * that the answer carries AD. ERR_SYNTAX when name is neither "." nor a host name of letters,
+ * digits,
+ * '-', '_' and '.'. */
 MUST_CHECK int dnsmsg_query(uint16_t id, const char *name, enum dns_type type, struct buf *out);
 /* ERR_SYNTAX: not one well-formed response to this question. ERR_LIMIT: more records than
  * DNSMSG_RECORDS_MAX. */

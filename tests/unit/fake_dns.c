@@ -111,14 +111,13 @@ static void make_answer(struct fake_dns *dns, const uint8_t *packet, const struc
 	int rcode = meta->rcode != 0 ? meta->rcode
 		: exists	     ? DNS_RCODE_NOERROR
 				     : DNS_RCODE_NXDOMAIN;
+	bool ad = dns->authenticated || meta->mode == FAKE_SIGNED;
 	bool tc = meta->mode == FAKE_ALWAYS_TC || (meta->mode == FAKE_TRUNCATED && !tcp);
 
 	if (meta->rcode != 0 || tc)
 		count = 0;
 	buf_add(out, packet, 2);
-	put16(out,
-		0x8180u | (tc ? 0x0200u : 0) | (dns->authenticated ? 0x0020u : 0) |
-			(unsigned)rcode);
+	put16(out, 0x8180u | (tc ? 0x0200u : 0) | (ad ? 0x0020u : 0) | (unsigned)rcode);
 	put16(out, 1);
 	put16(out, count);
 	put16(out, 0);

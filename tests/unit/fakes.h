@@ -7,7 +7,7 @@
 #include "lib/net/dnsmsg.h"
 #include "lib/net/loop.h"
 
-/* A resolver. Names are compared without case. */
+/* A resolver. Names are compared without case; the root is "". */
 struct fake_dns;
 
 enum fake_dns_mode {
@@ -17,6 +17,7 @@ enum fake_dns_mode {
 	FAKE_GARBAGE,   /* an answer whose answer section is cut off */
 	FAKE_TRUNCATED, /* TC over UDP, the whole answer over TCP */
 	FAKE_ALWAYS_TC, /* TC over TCP, too */
+	FAKE_SIGNED,    /* the answer carries AD */
 };
 
 struct fake_dns *fake_dns_new(struct loop *loop);

@@ -168,7 +168,7 @@ static void a_dead_resolver_is_a_failure(void **state)
 	world_done(&w);
 }
 
-static void unauthenticated_answers_fail_where_dnssec_is_required(void **state)
+static void a_resolver_that_does_not_validate_fails_where_dnssec_is_required(void **state)
 {
 	struct world w;
 
@@ -176,10 +176,30 @@ static void unauthenticated_answers_fail_where_dnssec_is_required(void **state)
 	w.conf.validation.dnssec_require = true;
 	world_open(&w);
 	fake_dns_add_txt(w.dns, "a.test", "hello");
+	while (fake_dns_count(w.dns, "", DNS_SOA) == 0)
+		assert_int_equal(loop_once(w.loop, 100), OK);
 	assert_int_equal(ask(&w, "a.test", DNS_TXT).status, DNS_FAILED);
 	assert_int_equal(ask(&w, "b.test", DNS_TXT).status, DNS_FAILED);
-	fake_dns_set_authenticated(w.dns, true);
+	fake_dns_set_mode(w.dns, "a.test", DNS_TXT, FAKE_SIGNED);
 	assert_int_equal(ask(&w, "a.test", DNS_TXT).status, DNS_FOUND);
+	world_done(&w);
+}
+
+static void unsigned_zones_are_fine_behind_a_resolver_that_validates(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.conf.validation.dnssec_require = true;
+	fake_dns_set_mode(w.dns, "", DNS_SOA, FAKE_SIGNED);
+	fake_dns_add_txt(w.dns, "a.test", "hello");
+	world_open(&w);
+	while (fake_dns_count(w.dns, "", DNS_SOA) == 0)
+		assert_int_equal(loop_once(w.loop, 100), OK);
+	assert_int_equal(ask(&w, "a.test", DNS_TXT).status, DNS_FOUND);
+	assert_int_equal(ask(&w, "b.test", DNS_TXT).status, DNS_NXDOMAIN);
+	fake_dns_fail(w.dns, "a.test", DNS_TXT, DNS_RCODE_SERVFAIL);
+	assert_int_equal(ask(&w, "a.test", DNS_TXT).status, DNS_FAILED);
 	world_done(&w);
 }
 
@@ -211,7 +231,8 @@ int main(void)
 		TEST(names_that_cannot_be_asked_fail_without_a_query),
 		TEST(a_cancelled_query_is_never_answered),
 		cmocka_unit_test(a_dead_resolver_is_a_failure),
-		cmocka_unit_test(unauthenticated_answers_fail_where_dnssec_is_required),
+		cmocka_unit_test(a_resolver_that_does_not_validate_fails_where_dnssec_is_required),
+		cmocka_unit_test(unsigned_zones_are_fine_behind_a_resolver_that_validates),
 		cmocka_unit_test(resolvers_must_be_addresses),
 	};
 

@@ -76,10 +76,18 @@ static void a_query_asks_for_authentication(void **state)
 	assert_memory_equal(q.ptr + q.len - 11, "\0\0\x29\x04\xd0\0\0\x80\0\0\0", 11);
 }
 
+static void the_root_can_be_asked(void **state)
+{
+	CLEANUP_BUF struct buf q = {0};
+
+	assert_int_equal(dnsmsg_query(1, ".", DNS_SOA, &q), OK);
+	assert_memory_equal(q.ptr + 12, "\0\0\6\0\1", 5);
+}
+
 static void odd_names_are_not_asked(void **state)
 {
-	static const char *const bad[] = {"", ".", "a..b", ".a", "a.", "a b", "a\\.b", "*.a", "a/b",
-		"0123456789012345678901234567890123456789012345678901234567890123.test"};
+	static const char *const bad[] = {"", "..", "a..b", ".a", "a.", "a b", "a\\.b", "*.a",
+		"a/b", "0123456789012345678901234567890123456789012345678901234567890123.test"};
 	CLEANUP_BUF struct buf q = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
@@ -253,6 +261,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_query_asks_for_authentication),
+		cmocka_unit_test(the_root_can_be_asked),
 		cmocka_unit_test(odd_names_are_not_asked),
 		cmocka_unit_test(records_of_the_name_are_collected),
 		cmocka_unit_test(aliases_are_followed_in_any_order),

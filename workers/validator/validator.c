@@ -6,7 +6,6 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/store/sweep.h"
 #include "lib/store/validation.h"
 #include "workers/validator/state.h"
 
