@@ -25,7 +25,7 @@ void buf_reserve(struct buf *buf, size_t more)
 {
 	size_t need, cap;
 
-	/* Sizes are bounded before they get here: half the address space is a bug, not a request. */
+	/* Sizes are bounded before they get here: a quarter of the address space is a bug. */
 	assert(more < SIZE_MAX / 4 && buf->len < SIZE_MAX / 4);
 	need = buf->len + more + 1;
 	if (need <= buf->cap)

@@ -1,5 +1,6 @@
-/* buf.h — a growing byte buffer. Always NUL-terminated behind len, so buf.ptr may be used as a C string.
- * Zero-initialise ({0}) or buf_init; end with buf_done. Appending never fails (out of memory ends the process). */
+/* buf.h — a growing byte buffer. Always NUL-terminated behind len, so buf.ptr may be used as a C
+ * string. Zero-initialise ({0}) or buf_init; end with buf_done. Appending never fails (out of
+ * memory ends the process). */
 #pragma once
 
 #include "lib/base/bytes.h"

@@ -1,4 +1,5 @@
-/* bytes.h — a borrowed run of bytes with its length; carries text, too, so that an embedded NUL never truncates. */
+/* bytes.h — a borrowed run of bytes with its length; carries text, too, so that an embedded NUL
+ * never truncates. */
 #pragma once
 
 #include <stdbool.h>

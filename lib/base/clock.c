@@ -1,4 +1,4 @@
-/* clock.c — the two clocks, and RFC 3339 date-times without the C library's locale and time zone. */
+/* clock.c — the two clocks, and RFC 3339 date-times without the C library's time zone. */
 #include "lib/base/clock.h"
 
 #include <assert.h>
@@ -149,7 +149,8 @@ static int days_in_month(int year, int month)
 	return days[month - 1] + (month == 2 && leap ? 1 : 0);
 }
 
-/* Days since 1970-01-01 of a valid date. Years begin in March here, so that the leap day is a year's last. */
+/* Days since 1970-01-01 of a valid date. Years begin in March here, so that the leap day is a
+ * year's last. */
 static int64_t days_since_epoch(int year, int month, int day)
 {
 	int64_t y = year - (month <= 2 ? 1 : 0) + 400;
@@ -171,7 +172,7 @@ int clock_rfc3339_parse(struct bytes text, int64_t *ret_us)
 	day = take_number(&r, 2, 1, 31);
 	if (r.bad || day > days_in_month(year, month))
 		return ERR_SYNTAX;
-	/* RFC 3339 section 5.6: "T" and "Z" may be lower case; section 5.6's note on a space is not followed. */
+	/* RFC 3339 section 5.6: "T" and "Z" may be lower case; a space instead is not taken. */
 	if ((take_byte(&r) | 0x20) != 't')
 		r.bad = true;
 	hour = take_number(&r, 2, 0, 23);
@@ -180,11 +181,12 @@ int clock_rfc3339_parse(struct bytes text, int64_t *ret_us)
 	take_literal(&r, ':');
 	second = take_number(&r, 2, 0, 60);
 	fraction = take_fraction(&r);
-	secs = days_since_epoch(year, month, day) * SECS_PER_DAY + hour * 3600 + minute * 60 + second;
+	secs = days_since_epoch(year, month, day) * SECS_PER_DAY + hour * 3600 + minute * 60 +
+		second;
 	secs -= take_offset(&r);
 	if (r.bad || r.rest.len != 0)
 		return ERR_SYNTAX;
-	/* RFC 3339 section 5.7: a leap second comes last in a UTC day; it is read as the second after it. */
+	/* RFC 3339 section 5.7: a leap second ends a UTC day; it is read as the next second. */
 	if (second == 60 && secs % SECS_PER_DAY != 0)
 		return ERR_SYNTAX;
 	*ret_us = secs * USEC_PER_SEC + fraction;

@@ -1,7 +1,7 @@
 /* conf.c — reads assay.conf line by line into the structure that conf_table.c describes.
  *
- * The first mistake ends the reading: it is reported with file, line and what to do. What was not written gets
- * its default when its section ends, so a loaded configuration has no holes. */
+ * The first mistake ends the reading: it is reported with file, line and what to do. What was not
+ * written gets its default when its section ends, so a loaded configuration has no holes. */
 #include "lib/base/conf.h"
 
 #include <assert.h>
@@ -28,8 +28,8 @@ struct reader {
 	const struct conf_section *section; /* NULL before the first */
 	void *target;                       /* what the section's offsets count from */
 	int section_line;
-	int key_lines[KEYS_MAX];            /* where each key of the section was written; 0: not yet */
-	int section_lines[SECTIONS_MAX];    /* where each section was last opened; 0: not yet */
+	int key_lines[KEYS_MAX];         /* where each key of the section was written; 0: not yet */
+	int section_lines[SECTIONS_MAX]; /* where each section was last opened; 0: not yet */
 	char **ret_error;
 };
 
@@ -80,8 +80,10 @@ static int fail_unknown_section(struct reader *r, const char *name)
 		buf_addf(&known, "%s%s", i > 0 ? ", " : "", conf_sections[i].name);
 	}
 	if (n.best != NULL)
-		return fail_at(r, r->line, "no section is called [%s]; did you mean [%s]?", name, n.best);
-	return fail_at(r, r->line, "no section is called [%s]; choose from %s", name, buf_str(&known));
+		return fail_at(r, r->line, "no section is called [%s]; did you mean [%s]?", name,
+			n.best);
+	return fail_at(r, r->line, "no section is called [%s]; choose from %s", name,
+		buf_str(&known));
 }
 
 /* The section that knows the key, when it is not the one it was written in. */
@@ -101,17 +103,17 @@ static int fail_unknown_key(struct reader *r, const char *name)
 	struct nearest n = {.word = name};
 
 	if (owner != NULL)
-		return fail_at(r, r->line, "[%s] has no key %s; move it to [%s]", r->section->name, name,
-			       owner->name);
+		return fail_at(r, r->line, "[%s] has no key %s; move it to [%s]", r->section->name,
+			name, owner->name);
 	for (size_t i = 0; i < r->section->nkeys; i++) {
 		nearest_offer(&n, r->section->keys[i].name);
 		buf_addf(&known, "%s%s", i > 0 ? ", " : "", r->section->keys[i].name);
 	}
 	if (n.best != NULL)
-		return fail_at(r, r->line, "[%s] has no key %s; did you mean %s?", r->section->name, name,
-			       n.best);
+		return fail_at(r, r->line, "[%s] has no key %s; did you mean %s?", r->section->name,
+			name, n.best);
 	return fail_at(r, r->line, "[%s] has no key %s; choose from %s", r->section->name, name,
-		       buf_str(&known));
+		buf_str(&known));
 }
 
 /* ---- sections ---- */
@@ -183,8 +185,8 @@ static int section_end(struct reader *r)
 		if (r->key_lines[i] != 0 || key->fallback == NULL)
 			continue;
 		if (key->fallback == conf_required)
-			return fail_at(r, r->section_line, "[%s] lacks %s; add the line %s = …", section->name,
-				       key->name, key->name);
+			return fail_at(r, r->section_line, "[%s] lacks %s; add the line %s = …",
+				section->name, key->name, key->name);
 		if (conf_value_set(key, key->fallback, r->folder, r->target, &advice) != OK)
 			assert(!"defaults are valid");
 	}
@@ -192,15 +194,18 @@ static int section_end(struct reader *r)
 	return OK;
 }
 
-static int section_open_named(struct reader *r, const struct conf_section *section, const char *name)
+static int section_open_named(struct reader *r, const struct conf_section *section,
+	const char *name)
 {
 	if (name[0] == '\0')
 		return fail_at(r, r->line, "[%s] needs a name; write [%s NAME]", section->name,
-			       section->name);
+			section->name);
 	if (strlen(name) > NAME_MAX_LEN || name[strspn(name, NAME_CHARS)] != '\0')
-		return fail_at(r, r->line, "%s is no name; use letters, digits, '-', '_' and '.'", name);
+		return fail_at(r, r->line, "%s is no name; use letters, digits, '-', '_' and '.'",
+			name);
 	if (element_exists(r->conf, section, name))
-		return fail_at(r, r->line, "[%s %s] was there before; join the two", section->name, name);
+		return fail_at(r, r->line, "[%s %s] was there before; join the two", section->name,
+			name);
 	section_begin(r, section, element_add(r->conf, section, name));
 	return OK;
 }
@@ -225,9 +230,11 @@ static int section_open(struct reader *r, char *text)
 		return section_open_named(r, section, name);
 	before = r->section_lines[section - conf_sections];
 	if (name[0] != '\0')
-		return fail_at(r, r->line, "[%s] takes no name; write [%s]", section->name, section->name);
+		return fail_at(r, r->line, "[%s] takes no name; write [%s]", section->name,
+			section->name);
 	if (before != 0)
-		return fail_at(r, r->line, "[%s] was opened in line %d; join the two", section->name, before);
+		return fail_at(r, r->line, "[%s] was opened in line %d; join the two",
+			section->name, before);
 	section_begin(r, section, r->conf);
 	return OK;
 }
@@ -252,19 +259,21 @@ static int read_assignment(struct reader *r, char *text)
 	int *line;
 
 	if (equals == NULL)
-		return fail_at(r, r->line, "\"%s\" is neither [section] nor key = value; '#' begins a comment",
-			       text);
+		return fail_at(r, r->line,
+			"\"%s\" is neither [section] nor key = value; '#' begins a comment", text);
 	*equals = '\0';
 	name = trim(text);
 	value = trim(equals + 1);
 	if (r->section == NULL)
-		return fail_at(r, r->line, "%s stands before the first [section]; move it into one", name);
+		return fail_at(r, r->line, "%s stands before the first [section]; move it into one",
+			name);
 	key = key_find(r->section, name);
 	if (key == NULL)
 		return fail_unknown_key(r, name);
 	line = &r->key_lines[key - r->section->keys];
 	if (*line != 0)
-		return fail_at(r, r->line, "%s was written in line %d already; remove one of them", name, *line);
+		return fail_at(r, r->line, "%s was written in line %d already; remove one of them",
+			name, *line);
 	*line = r->line;
 	if (conf_value_set(key, value, r->folder, r->target, &advice) != OK)
 		return fail_at(r, r->line, "%s = %s: %s", name, value, advice);
@@ -339,7 +348,8 @@ static int add_missing_sections(struct reader *r)
 	}
 	if (r->conf->nprofiles > 0)
 		return OK;
-	section_begin(r, section_find("profile"), element_add(r->conf, section_find("profile"), "default"));
+	section_begin(r, section_find("profile"),
+		element_add(r->conf, section_find("profile"), "default"));
 	return section_end(r);
 }
 
@@ -356,9 +366,10 @@ static int resolve_issuers(struct reader *r, struct conf_profile *profile)
 			continue;
 		for (size_t j = 0; j < r->conf->nissuers; j++)
 			nearest_offer(&n, r->conf->issuers[j].name);
-		return fail_at(r, r->line, "[profile %s] names the issuer %s; %s%s%s", profile->name,
-			       list->items[i], n.best != NULL ? "did you mean " : "add its section [issuer ",
-			       n.best != NULL ? n.best : list->items[i], n.best != NULL ? "?" : "]");
+		return fail_at(r, r->line, "[profile %s] names the issuer %s; %s%s%s",
+			profile->name, list->items[i],
+			n.best != NULL ? "did you mean " : "add its section [issuer ",
+			n.best != NULL ? n.best : list->items[i], n.best != NULL ? "?" : "]");
 	}
 	if (list->count > 0 || r->conf->nissuers == 0)
 		return OK;
@@ -381,12 +392,13 @@ static int check_whole(struct reader *r)
 		if (conf->issuers[i].chain == NULL)
 			conf->issuers[i].chain = xstrdup(conf->issuers[i].certificate);
 	}
-	/* A lease that ends before its attempt does would make every slow validation be done twice. */
+	/* With a lease that ends before its attempt, every slow validation would be done twice. */
 	if (conf->workers.lease_secs <= conf->validation.attempt_secs)
 		return fail_at(r, r->line,
-			       "a lease of %llds ends before an attempt of %llds; raise lease in [workers] or "
-			       "lower attempt_timeout in [validation]",
-			       (long long)conf->workers.lease_secs, (long long)conf->validation.attempt_secs);
+			"a lease of %llds ends before an attempt of %llds; raise lease in "
+			"[workers] or lower attempt_timeout in [validation]",
+			(long long)conf->workers.lease_secs,
+			(long long)conf->validation.attempt_secs);
 	return OK;
 }
 
@@ -406,7 +418,8 @@ static int fail_file(const char *path, int err, char **ret_error)
 	const char *why = err == ERR_LIMIT ? "it is longer than a megabyte" : strerror(errno);
 	CLEANUP_BUF struct buf text = {0};
 
-	buf_addf(&text, "%s:0: cannot be read (%s); assay.conf.sample is a file to begin with", path, why);
+	buf_addf(&text, "%s:0: cannot be read (%s); assay.conf.sample is a file to begin with",
+		path, why);
 	*ret_error = buf_take_str(&text);
 	return err;
 }

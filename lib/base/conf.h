@@ -1,10 +1,11 @@
 /* conf.h — assay.conf, read whole into a typed, immutable structure by every program.
  *
- * Grammar: [section] or [section name], key = value, '#' or ';' comments at the start of a line, lists separated by
- * white space or commas, durations with ms s m h d. A key may be written once. Unknown sections and keys are
- * errors naming file, line and the nearest known word. Relative paths are relative to the file's folder.
- * Keys are called as the fields are; where a field shows its unit or says less, its key stands in quotes.
- * docs/assay.conf.sample explains all of them to the operator. */
+ * Grammar: [section] or [section name], key = value, '#' or ';' comments at the start of a line,
+ * lists separated by white space or commas, durations with ms s m h d. A key may be written once.
+ * Unknown sections and keys are errors naming file, line and the nearest known word. Relative paths
+ * are relative to the file's folder. Keys are called as the fields are; where a field shows its
+ * unit or says less, its key stands in quotes. docs/assay.conf.sample explains all of them to the
+ * operator. */
 #pragma once
 
 #include "lib/base/bytes.h"
@@ -18,78 +19,92 @@ struct conf_list {
 struct conf_profile { /* [profile NAME] */
 	char *name;
 	char *description;
-	int64_t validity_secs;     /* "validity", default 90d; the certificate is valid for exactly this long, both ends included */
-	int names_max;             /* default 100 */
-	bool common_name;          /* default no: empty subject, critical SAN */
-	bool client_auth;          /* default no */
+	/* "validity", default 90d: valid for exactly this long, both ends included. */
+	int64_t validity_secs;
+	int names_max;              /* default 100 */
+	bool common_name;           /* default no: empty subject, critical SAN */
+	bool client_auth;           /* default no */
 	struct conf_list key_types; /* default: rsa2048 rsa3072 rsa4096 p256 p384 */
-	struct conf_list issuers;  /* default: every issuer */
+	struct conf_list issuers;   /* default: every issuer */
 };
 
 struct conf_issuer { /* [issuer NAME] */
 	char *name;
-	char *certificate;   /* PEM file: the issuing certificate */
-	char *chain;         /* PEM file: what a client gets behind its certificate (issuing certificate first); default: certificate */
-	char *key;           /* PEM file, 0400; read by the signer alone */
+	char *certificate; /* PEM file: the issuing certificate */
+	/* PEM file: what a client gets behind its certificate; default: certificate. */
+	char *chain;
+	char *key;            /* PEM file, 0400; read by the signer alone */
 	char *key_passphrase; /* file, or NULL */
 	char *ca_issuers_url; /* AIA caIssuers, or NULL */
-	char *crl_url;       /* CRLDP base, or NULL */
+	char *crl_url;        /* CRLDP base, or NULL */
 };
 
 struct conf {
 	char *path;
-	struct { /* [server] */
-		char *base_url; /* https://acme.example.org, no trailing slash; every URL sent out begins so */
+	/* [server] */
+	struct {
+		char *base_url;         /* no trailing slash; every URL sent out begins so */
 		char *terms_of_service; /* URL or NULL */
 		char *website;          /* URL or NULL */
 		struct conf_list caa_identities;
 	} server;
-	struct { /* [database] */
-		char *uri;      /* libpq conninfo or URI without user; each program connects as its own role */
-		char *passwords; /* folder with one 0400 file per role, or NULL for peer authentication */
+	/* [database] */
+	struct {
+		char *uri; /* libpq conninfo or URI without user; each program has its own role */
+		char *passwords; /* folder, one 0400 file per role; NULL: peer authentication */
 		int connections; /* per handler program, default 1 */
 	} database;
-	struct { /* [redis] */
+	/* [redis] */
+	struct {
 		char *socket;    /* path of the Unix socket */
-		char *passwords; /* folder with one 0400 file per user (assay-order …), or NULL */
+		char *passwords; /* folder, one 0400 file per user (assay-order …), or NULL */
 	} redis;
-	struct { /* [handlers] */
-		char *socket_dir;   /* DIRECTORY.sock, ACCOUNT.sock, ORDER.sock; default /run/assay */
-		int threads;        /* per program, default 2 */
-		int64_t wait_ms;    /* "wait": how long an answer may wait for the workers, default 4000, 0 = never */
-		int wait_max;       /* parked requests per program, default 1024 */
+	/* [handlers] */
+	struct {
+		char *socket_dir; /* of the handlers' own sockets, default /run/assay */
+		int threads;      /* per program, default 2 */
+		int64_t wait_ms; /* "wait" for the workers before an answer, default 4s, 0: never */
+		int wait_max;    /* parked requests per program, default 1024 */
 		struct conf_list contact_schemes; /* default mailto */
 	} handlers;
-	struct { /* [orders] */
-		int64_t order_secs;   /* "order_lifetime", default 7d */
-		int64_t pending_authz_secs; /* "pending_authz_lifetime", default 7d */
-		int64_t valid_authz_secs;   /* "valid_authz_lifetime", default 30d */
-		int names_max;        /* default 100 */
+	/* [orders] */
+	struct {
+		int64_t order_secs;             /* "order_lifetime", default 7d */
+		int64_t pending_authz_secs;     /* "pending_authz_lifetime", default 7d */
+		int64_t valid_authz_secs;       /* "valid_authz_lifetime", default 30d */
+		int names_max;                  /* default 100 */
 		struct conf_list blocked_names; /* exact names and .suffixes */
-		char *public_suffixes; /* file, or NULL for libpsl's built-in list */
+		char *public_suffixes;          /* file, or NULL for libpsl's built-in list */
 	} orders;
-	struct { /* [validation] */
+	/* [validation] */
+	struct {
 		struct conf_list resolvers; /* ADDRESS:PORT or [IPV6]:PORT; default: the system's */
-		int http01_port;      /* default 80 */
-		int tlsalpn01_port;   /* default 443 */
+		int http01_port;            /* default 80 */
+		int tlsalpn01_port;         /* default 443 */
 		struct conf_list redirect_ports; /* default 80 443 */
-		struct conf_list allow_addresses; /* CIDRs of special-purpose ranges that may be contacted */
+		/* CIDRs of special-purpose ranges that may be contacted. */
+		struct conf_list allow_addresses;
 		struct conf_list challenges; /* default http-01 dns-01 tls-alpn-01 */
-		bool dnssec_require;  /* "dnssec" = require|prefer, default prefer */
-		int64_t attempt_secs; /* "attempt_timeout": one attempt in all, default 20 */
+		bool dnssec_require;         /* "dnssec" = require|prefer, default prefer */
+		int64_t attempt_secs; /* "attempt_timeout": one attempt in all, default 20s */
 		int attempts;         /* default 4 */
-		int64_t retry_secs;   /* "retry_pause": pause before the second attempt, doubled after each, default 2 */
-		int64_t caa_secs;     /* "caa_max_age": CAA results older than this are checked again before signing; default 7h */
-		int in_flight;        /* concurrent validations per validator, default 2000 */
+		/* "retry_pause" before the second attempt, doubled after each, default 2s. */
+		int64_t retry_secs;
+		/* "caa_max_age": older CAA results are checked again before signing; default 7h. */
+		int64_t caa_secs;
+		int in_flight; /* concurrent validations per validator, default 2000 */
 	} validation;
-	struct { /* [workers] */
-		int batch;           /* default 64 */
-		int64_t linger_ms;   /* "linger": wait for a batch to fill, default 5 */
-		int64_t lease_secs;  /* "lease", default 60s; longer than attempt_timeout */
-		int64_t sweep_secs;  /* "sweep": keeper's sweep, default 5 */
-		int64_t retention_secs; /* "retention": partitions wholly older are dropped, default 400d */
+	/* [workers] */
+	struct {
+		int batch;          /* default 64 */
+		int64_t linger_ms;  /* "linger": wait for a batch to fill, default 5ms */
+		int64_t lease_secs; /* "lease", default 60s; longer than attempt_timeout */
+		int64_t sweep_secs; /* "sweep" of the keeper, default 5s */
+		/* "retention": partitions wholly older are dropped, default 400d. */
+		int64_t retention_secs;
 	} workers;
-	struct { /* [log] */
+	/* [log] */
+	struct {
 		char *level; /* debug info warning error */
 	} log;
 	struct conf_profile *profiles; /* the first is the default profile */
@@ -98,12 +113,13 @@ struct conf {
 	size_t nissuers;
 };
 
-/* Reads and checks the whole file. On failure *ret_error is one line, "FILE:LINE: what, and what to do" (free it). */
+/* Reads and checks the whole file. On failure *ret_error is one line, "FILE:LINE: what, and what
+ * to do" (free it). */
 MUST_CHECK int conf_load(const char *path, struct conf **ret, char **ret_error);
 void conf_free(struct conf *conf);
 DEFINE_CLEANUP(conf_free, struct conf *)
 /* NULL when there is none of that name. */
 const struct conf_profile *conf_profile_find(const struct conf *conf, struct bytes name);
-/* First line of a secret file, for passwords. The caller cleanses and frees it. ERR_NOENT, or ERR_INTERNAL when the
- * file is readable by others. */
+/* First line of a secret file, for passwords. The caller cleanses and frees it. ERR_NOENT, or
+ * ERR_INTERNAL when the file is readable by others. */
 MUST_CHECK int conf_secret_load(const char *folder, const char *name, char **ret);

@@ -1,5 +1,5 @@
-/* conf_check.c — checks of single values of assay.conf: NULL when a value is fine, else what to write instead.
- * They catch slips when a program starts, instead of at the first order. */
+/* conf_check.c — checks of single values of assay.conf: NULL when a value is fine, else what to
+ * write instead. They catch slips when a program starts, instead of at the first order. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <sys/un.h>
@@ -30,11 +30,12 @@ static bool begins_with(const char *text, const char *prefix)
 /* Something behind the scheme, and only what RFC 3986 lets stand in a URI. */
 static bool is_url_behind(const char *text, const char *scheme)
 {
-	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" LOWER DIGITS "-._~:/?#[]@!$&'()*+,;=%";
+	static const char allowed[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZ" LOWER DIGITS "-._~:/?#[]@!$&'()*+,;=%";
 	size_t len = strlen(scheme);
 
 	return begins_with(text, scheme) && text[len] != '\0' && text[len] != '/' &&
-	       text[strspn(text, allowed)] == '\0';
+		text[strspn(text, allowed)] == '\0';
 }
 
 const char *conf_check_base_url(const char *text)
@@ -58,8 +59,11 @@ const char *conf_check_url(const char *text)
 
 const char *conf_check_http_url(const char *text)
 {
-	/* BR 7.1.2.7.7 and 7.1.2.11.2. What is fetched there is signed; https would ask for a certificate to check one. */
-	return is_url_behind(text, "http://") ? NULL : "write a URL that begins with http:// (clients fetch it to check certificates)";
+	/* BR 7.1.2.7.7 and 7.1.2.11.2. What is fetched there is signed; https would ask for a
+	 * certificate to check one. */
+	return is_url_behind(text, "http://")
+		? NULL
+		: "write a URL that begins with http:// (clients fetch it to check certificates)";
 }
 
 static bool is_domain(const char *text)
@@ -81,14 +85,16 @@ static bool is_domain(const char *text)
 
 const char *conf_check_domain(const char *text)
 {
-	return is_domain(text) ? NULL : "write a domain name in lower case, for instance ca.example.org";
+	return is_domain(text) ? NULL
+			       : "write a domain name in lower case, for instance ca.example.org";
 }
 
 const char *conf_check_blocked_name(const char *text)
 {
 	if (is_domain(text[0] == '.' ? text + 1 : text))
 		return NULL;
-	return "write example.org for that name alone, or .example.org for all names below it, in lower case";
+	return "write example.org for that name alone, or .example.org for all names below it, in "
+	       "lower case";
 }
 
 /* True when word stands in text as a parameter, "word=", of a conninfo string or a URI. */
@@ -115,9 +121,10 @@ static bool has_userinfo(const char *text)
 const char *conf_check_database_uri(const char *text)
 {
 	if (has_userinfo(text) || has_parameter(text, "user=") || has_parameter(text, "password="))
-		return "leave out user and password: each program connects as the role of its own name";
+		return "leave out user and password: each program connects as the role of its own "
+		       "name";
 	if (strchr(text, '=') == NULL && !begins_with(text, "postgresql://") &&
-	    !begins_with(text, "postgres://"))
+		!begins_with(text, "postgres://"))
 		return "write postgresql://HOST/DATABASE, or host=HOST dbname=DATABASE";
 	return NULL;
 }
@@ -135,7 +142,8 @@ const char *conf_check_socket(const char *text)
 
 const char *conf_check_socket_dir(const char *text)
 {
-	return fits_socket(text, LONGEST_SOCKET) ? NULL : "choose a shorter path: sockets allow 107 bytes";
+	return fits_socket(text, LONGEST_SOCKET) ? NULL
+						 : "choose a shorter path: sockets allow 107 bytes";
 }
 
 const char *conf_check_scheme(const char *text)
@@ -152,12 +160,14 @@ static bool is_number_up_to(const char *text, long max)
 	size_t len = strlen(text);
 
 	return len > 0 && len <= 5 && strspn(text, DIGITS) == len && (len == 1 || text[0] != '0') &&
-	       strtol(text, NULL, 10) <= max;
+		strtol(text, NULL, 10) <= max;
 }
 
 const char *conf_check_port(const char *text)
 {
-	return is_number_up_to(text, 65535) && text[0] != '0' ? NULL : "write port numbers from 1 to 65535";
+	return is_number_up_to(text, 65535) && text[0] != '0'
+		? NULL
+		: "write port numbers from 1 to 65535";
 }
 
 const char *conf_check_resolver(const char *text)
@@ -205,10 +215,11 @@ const char *conf_check_cidr(const char *text)
 	memcpy(host, text, (size_t)(slash - text));
 	bits = strchr(host, ':') != NULL ? 128 : 32;
 	if (inet_pton(bits == 128 ? AF_INET6 : AF_INET, host, address) != 1 ||
-	    !is_number_up_to(slash + 1, bits))
+		!is_number_up_to(slash + 1, bits))
 		return advice;
 	if (has_host_bits(address, strtol(slash + 1, NULL, 10), bits))
-		return "clear the address bits behind the prefix, for instance 10.0.0.0/8 for 10.1.2.3/8";
+		return "clear the address bits behind the prefix, for instance 10.0.0.0/8 for "
+		       "10.1.2.3/8";
 	return NULL;
 }
 
@@ -216,16 +227,19 @@ const char *conf_check_challenge(const char *text)
 {
 	static const char *const words[] = {"http-01", "dns-01", "tls-alpn-01"};
 
-	return is_one_of(text, words, ARRAY_LEN(words)) ? NULL : "choose from http-01, dns-01, tls-alpn-01";
+	return is_one_of(text, words, ARRAY_LEN(words))
+		? NULL
+		: "choose from http-01, dns-01, tls-alpn-01";
 }
 
 const char *conf_check_key_type(const char *text)
 {
-	static const char *const words[] = {"rsa2048", "rsa3072", "rsa4096", "p256", "p384", "p521"};
+	static const char *const words[] = {"rsa2048", "rsa3072", "rsa4096", "p256", "p384",
+		"p521"};
 
 	return is_one_of(text, words, ARRAY_LEN(words))
-		       ? NULL
-		       : "choose from rsa2048, rsa3072, rsa4096, p256, p384, p521";
+		? NULL
+		: "choose from rsa2048, rsa3072, rsa4096, p256, p384, p521";
 }
 
 const char *conf_check_log_level(const char *text)

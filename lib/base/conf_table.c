@@ -4,25 +4,24 @@
 
 const char conf_required[] = "";
 
-#define TEXT(key, at, otherwise, test)                                                             \
-	{.name = (key), .kind = CONF_TEXT, .offset = (at), .fallback = (otherwise), .check = (test)}
-#define PATH(key, at, otherwise, test)                                                             \
-	{.name = (key), .kind = CONF_PATH, .offset = (at), .fallback = (otherwise), .check = (test)}
-#define LIST(key, at, otherwise, test)                                                             \
-	{.name = (key), .kind = CONF_LIST, .offset = (at), .fallback = (otherwise), .check = (test)}
-#define CHOICE(key, at, otherwise, first, second)                                                  \
-	{.name = (key),                                                                            \
-	 .kind = CONF_CHOICE,                                                                      \
-	 .offset = (at),                                                                           \
-	 .fallback = (otherwise),                                                                  \
-	 .words = {(first), (second)}}
+#define CHECKED(key, what, at, otherwise, test)                                                    \
+	{                                                                                          \
+		.name = (key), .kind = (what), .offset = (at), .fallback = (otherwise),            \
+		.check = (test)                                                                    \
+	}
+#define TEXT(key, at, otherwise, test) CHECKED(key, CONF_TEXT, at, otherwise, test)
+#define PATH(key, at, otherwise, test) CHECKED(key, CONF_PATH, at, otherwise, test)
+#define LIST(key, at, otherwise, test) CHECKED(key, CONF_LIST, at, otherwise, test)
+#define CHOICE(key, at, otherwise, no, yes)                                                        \
+	{                                                                                          \
+		.name = (key), .kind = CONF_CHOICE, .offset = (at), .fallback = (otherwise),       \
+		.word_for_false = (no), .word_for_true = (yes)                                     \
+	}
 #define NUMBER(key, unit, at, otherwise, least, most)                                              \
-	{.name = (key),                                                                            \
-	 .kind = (unit),                                                                           \
-	 .offset = (at),                                                                           \
-	 .fallback = (otherwise),                                                                  \
-	 .min = (least),                                                                           \
-	 .max = (most)}
+	{                                                                                          \
+		.name = (key), .kind = (unit), .offset = (at), .fallback = (otherwise),            \
+		.min = (least), .max = (most)                                                      \
+	}
 #define COUNT(key, at, otherwise, least, most) NUMBER(key, CONF_COUNT, at, otherwise, least, most)
 #define SECS(key, at, otherwise, least, most) NUMBER(key, CONF_SECS, at, otherwise, least, most)
 #define MSECS(key, at, otherwise, least, most) NUMBER(key, CONF_MSECS, at, otherwise, least, most)
@@ -75,7 +74,8 @@ static const struct conf_key validation_keys[] = {
 	COUNT("tlsalpn01_port", AT(validation.tlsalpn01_port), "443", 1, PORT_MAX),
 	LIST("redirect_ports", AT(validation.redirect_ports), "80 443", conf_check_port),
 	LIST("allow_addresses", AT(validation.allow_addresses), "", conf_check_cidr),
-	LIST("challenges", AT(validation.challenges), "http-01 dns-01 tls-alpn-01", conf_check_challenge),
+	LIST("challenges", AT(validation.challenges), "http-01 dns-01 tls-alpn-01",
+		conf_check_challenge),
 	CHOICE("dnssec", AT(validation.dnssec_require), "prefer", "prefer", "require"),
 	SECS("attempt_timeout", AT(validation.attempt_secs), "20s", 1, 600),
 	COUNT("attempts", AT(validation.attempts), "4", 1, 20),
@@ -124,14 +124,16 @@ static const struct conf_key issuer_keys[] = {
 
 #undef AT
 
-#define ONCE(word, table) {.name = (word), .keys = (table), .nkeys = ARRAY_LEN(table)}
+#define ONCE(word, table)                                                                          \
+	{                                                                                          \
+		.name = (word), .keys = (table), .nkeys = ARRAY_LEN(table)                         \
+	}
 #define NAMED(word, table, field, counter, element)                                                \
-	{.name = (word),                                                                           \
-	 .keys = (table),                                                                          \
-	 .nkeys = ARRAY_LEN(table),                                                                \
-	 .array = offsetof(struct conf, field),                                                    \
-	 .count = offsetof(struct conf, counter),                                                  \
-	 .size = sizeof(element)}
+	{                                                                                          \
+		.name = (word), .keys = (table), .nkeys = ARRAY_LEN(table),                        \
+		.array = offsetof(struct conf, field), .count = offsetof(struct conf, counter),    \
+		.size = sizeof(element)                                                            \
+	}
 
 const struct conf_section conf_sections[] = {
 	ONCE("server", server_keys),

@@ -1,6 +1,7 @@
 /* conf_table.h — what assay.conf may say, as a table; private to conf*.c.
  *
- * A new setting is one field in conf.h, one line in conf_table.c and one paragraph in docs/assay.conf.sample. */
+ * A new setting is one field in conf.h, one line in conf_table.c and one paragraph in
+ * docs/assay.conf.sample. */
 #pragma once
 
 #include "lib/base/conf.h"
@@ -9,7 +10,7 @@ enum conf_kind {
 	CONF_TEXT,   /* char * */
 	CONF_PATH,   /* char *, made relative to the file's folder */
 	CONF_LIST,   /* struct conf_list */
-	CONF_CHOICE, /* bool: the second of two words */
+	CONF_CHOICE, /* bool, written as one of two words */
 	CONF_COUNT,  /* int */
 	CONF_SECS,   /* int64_t, written with its unit */
 	CONF_MSECS,  /* int64_t, written with its unit */
@@ -24,8 +25,9 @@ struct conf_key {
 	size_t offset;        /* in struct conf, or in the element of a named section */
 	const char *fallback; /* the default, as it would be written; NULL: absent */
 	int64_t min, max;     /* of CONF_COUNT, CONF_SECS and CONF_MSECS */
-	const char *words[2]; /* of CONF_CHOICE */
-	/* For texts, paths and items of lists: NULL when it is fine, else advice that begins with a verb. */
+	const char *word_for_false, *word_for_true; /* of CONF_CHOICE */
+	/* For texts, paths and items of lists: NULL when it is fine, else advice that begins with a
+	 * verb. */
 	const char *(*check)(const char *text);
 };
 
@@ -33,16 +35,18 @@ struct conf_section {
 	const char *name;
 	const struct conf_key *keys;
 	size_t nkeys;
-	/* [name NAME]: elements of a growing array in struct conf. size 0: a section that occurs once. */
-	size_t array, count, size; /* offsets of pointer and counter, bytes of an element, which begins with its name */
+	/* [name NAME]: elements of a growing array, whose pointer and counter have these offsets in
+	 * struct conf. An element begins with its name. size 0: the section occurs once. */
+	size_t array, count, size;
 };
 
 extern const struct conf_section conf_sections[];
 extern const size_t conf_sections_count;
 
-/* Reads text into the key's empty field of target. On failure *ret_advice says what to write instead (free it). */
-MUST_CHECK int conf_value_set(const struct conf_key *key, const char *text, const char *folder, void *target,
-	char **ret_advice);
+/* Reads text into the key's empty field of target. On failure *ret_advice says what to write
+ * instead (free it). */
+MUST_CHECK int conf_value_set(const struct conf_key *key, const char *text, const char *folder,
+	void *target, char **ret_advice);
 void conf_value_done(const struct conf_key *key, void *target);
 
 /* The checks of conf_check.c; see conf_key.check. */

@@ -33,7 +33,7 @@ static int set_text(const struct conf_key *key, const char *text, char **field, 
 }
 
 static int set_path(const struct conf_key *key, const char *text, const char *folder, char **field,
-		    char **ret_advice)
+	char **ret_advice)
 {
 	CLEANUP_BUF struct buf path = {0};
 	int err;
@@ -56,7 +56,7 @@ static void list_done(struct conf_list *list)
 }
 
 static int check_item(const struct conf_key *key, const struct conf_list *list, const char *item,
-		      char **ret_advice)
+	char **ret_advice)
 {
 	for (size_t i = 0; i < list->count; i++) {
 		if (strcmp(list->items[i], item) == 0)
@@ -65,7 +65,8 @@ static int check_item(const struct conf_key *key, const struct conf_list *list, 
 	return check(key, item, ret_advice);
 }
 
-static int set_list(const struct conf_key *key, const char *text, struct conf_list *list, char **ret_advice)
+static int set_list(const struct conf_key *key, const char *text, struct conf_list *list,
+	char **ret_advice)
 {
 	static const char separators[] = " \t,";
 
@@ -91,13 +92,11 @@ static int set_choice(const struct conf_key *key, const char *text, bool *field,
 {
 	CLEANUP_BUF struct buf advice = {0};
 
-	for (size_t i = 0; i < ARRAY_LEN(key->words); i++) {
-		if (strcmp(text, key->words[i]) == 0) {
-			*field = i == 1;
-			return OK;
-		}
+	if (strcmp(text, key->word_for_false) == 0 || strcmp(text, key->word_for_true) == 0) {
+		*field = strcmp(text, key->word_for_true) == 0;
+		return OK;
 	}
-	buf_addf(&advice, "write %s or %s", key->words[0], key->words[1]);
+	buf_addf(&advice, "write %s or %s", key->word_for_false, key->word_for_true);
 	*ret_advice = buf_take_str(&advice);
 	return ERR_SYNTAX;
 }
@@ -109,7 +108,11 @@ static int64_t unit_ms(const char *unit)
 		const char *name;
 		int64_t ms;
 	} units[] = {
-		{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}, {"d", 86400000},
+		{"ms", 1},
+		{"s", 1000},
+		{"m", 60000},
+		{"h", 3600000},
+		{"d", 86400000},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(units); i++) {
@@ -183,13 +186,14 @@ static int set_count(const struct conf_key *key, const char *text, int *field, c
 		*field = (int)value;
 		return OK;
 	}
-	buf_addf(&advice, "write a number from %lld to %lld", (long long)key->min, (long long)key->max);
+	buf_addf(&advice, "write a number from %lld to %lld", (long long)key->min,
+		(long long)key->max);
 	*ret_advice = buf_take_str(&advice);
 	return ERR_SYNTAX;
 }
 
-static int set_duration(const struct conf_key *key, const char *text, int64_t scale_ms, int64_t *field,
-			char **ret_advice)
+static int set_duration(const struct conf_key *key, const char *text, int64_t scale_ms,
+	int64_t *field, char **ret_advice)
 {
 	CLEANUP_BUF struct buf advice = {0};
 	int64_t value;
@@ -207,7 +211,7 @@ static int set_duration(const struct conf_key *key, const char *text, int64_t sc
 }
 
 int conf_value_set(const struct conf_key *key, const char *text, const char *folder, void *target,
-		   char **ret_advice)
+	char **ret_advice)
 {
 	void *field = field_of(key, target);
 

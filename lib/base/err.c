@@ -1,7 +1,7 @@
 /* err.c — names of the error space, and allocation that cannot fail.
  *
- * A process that is out of memory ends at once and is started again: all state is in PostgreSQL. It ends without
- * a core dump, because the signer's memory holds issuing keys. */
+ * A process that is out of memory ends at once and is started again: all state is in PostgreSQL. It
+ * ends without a core dump, because the signer's memory holds issuing keys. */
 #include "lib/base/err.h"
 
 #include <string.h>

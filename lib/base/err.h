@@ -34,7 +34,7 @@ const char *err_name(int err);
  * CLEANUP wants a function declared by DEFINE_CLEANUP(x_free, struct x *). */
 #define CLEANUP(fn) __attribute__((cleanup(fn##_cleanup)))
 #define DEFINE_CLEANUP(fn, type)                                                                   \
-	static inline __attribute__((unused)) void fn##_cleanup(__typeof__(type) const *p)                           \
+	static inline __attribute__((unused)) void fn##_cleanup(__typeof__(type) const *p)         \
 	{                                                                                          \
 		fn(*p);                                                                            \
 	}

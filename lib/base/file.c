@@ -81,6 +81,7 @@ int file_load(const char *path, size_t max, struct buf *out)
 
 int file_load_secret(const char *path, size_t max, struct buf *out)
 {
-	/* A readable group is allowed: systemd shows it when it hands a credential over by an access list. */
+	/* A readable group is allowed: systemd shows it when it hands a credential over by an
+	 * access list. */
 	return load(path, S_IWGRP | S_IRWXO, max, out);
 }

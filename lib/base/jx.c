@@ -1,8 +1,8 @@
 /* jx.c — JSON: a strict scan of our own, then json-c for the tree; and the writer.
  *
- * The scan accepts exactly RFC 8259 within our limits and counts members. json-c keeps the last of two
- * members of one name, so a tree with fewer members than the text had duplicates: no name is compared twice
- * with another, and a hostile object cannot make that slow. */
+ * The scan accepts exactly RFC 8259 within our limits and counts members. json-c keeps the last of
+ * two members of one name, so a tree with fewer members than the text had duplicates: no name is
+ * compared twice with another, and a hostile object cannot make that slow. */
 #include "lib/base/jx.h"
 
 #include <assert.h>
@@ -11,7 +11,7 @@
 
 #include "lib/base/utf8.h"
 
-/* A struct jx is json-c's object under our name. json-c shows null as NULL; we show it as this address. */
+/* A struct jx is json-c's object under our name. json-c shows null as NULL, we as this address. */
 struct jx {
 	char unused;
 };
@@ -123,7 +123,7 @@ static int scan_string(struct scan *s, bool *nul)
 	while (!accept_byte(s, '"')) {
 		size_t len = utf8_char_len(s->rest);
 
-		/* RFC 8259 section 7: control characters must be escaped; section 8.1: UTF-8 only. */
+		/* RFC 8259 section 7: control characters are escaped; section 8.1: UTF-8 only. */
 		if (len == 0 || peek(s) < 0x20)
 			return ERR_SYNTAX;
 		if (!accept_byte(s, '\\')) {
@@ -157,7 +157,7 @@ static int check_integer(struct bytes text)
 		int digit = text.ptr[i] - '0';
 
 		if (__builtin_mul_overflow(value, 10, &value) ||
-		    __builtin_add_overflow(value, negative ? -digit : digit, &value))
+			__builtin_add_overflow(value, negative ? -digit : digit, &value))
 			return ERR_LIMIT;
 	}
 	return OK;
@@ -285,8 +285,7 @@ static size_t count_members(struct json_object *v, bool *finite)
 			members += count_members(json_object_array_get_idx(v, i), finite);
 	}
 	if (json_object_is_type(v, json_type_object)) {
-		json_object_object_foreach(v, name, child)
-		{
+		json_object_object_foreach (v, name, child) {
 			(void)name;
 			members += 1 + count_members(child, finite);
 		}
@@ -386,7 +385,8 @@ const struct jx *jx_at(const struct jx *array, size_t i)
 	return wrap(json_object_array_get_idx(unwrap(array), i));
 }
 
-static int get_typed(const struct jx *object, const char *name, json_type type, const struct jx **ret)
+static int get_typed(const struct jx *object, const char *name, json_type type,
+	const struct jx **ret)
 {
 	const struct jx *child;
 	int err = jx_get(object, name, &child);
@@ -460,8 +460,7 @@ bool jx_has_only(const struct jx *object, const char *const names[])
 {
 	if (!jx_is_object(object))
 		return false;
-	json_object_object_foreach(unwrap(object), name, child)
-	{
+	json_object_object_foreach (unwrap(object), name, child) {
 		(void)child;
 		if (!is_one_of(name, names))
 			return false;

@@ -1,8 +1,8 @@
 /* jx.h — the only place that includes json-c: strict reading, sticky-failure writing.
  *
- * Reading refuses what json-c lets pass: duplicate members, bytes behind the value, an embedded NUL,
- * invalid UTF-8, depth over JX_DEPTH_MAX. Typed getters return ERR_NOENT when the member is absent and
- * ERR_SYNTAX when it has another type. Writing appends text to a struct buf. */
+ * Reading refuses what json-c lets pass: duplicate members, bytes behind the value, an embedded
+ * NUL, invalid UTF-8, depth over JX_DEPTH_MAX. Typed getters return ERR_NOENT when the member is
+ * absent and ERR_SYNTAX when it has another type. Writing appends text to a struct buf. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -11,8 +11,9 @@
 
 struct jx; /* a parsed document or a borrowed part of one */
 
-/* One JSON value and nothing else. ERR_SYNTAX, or ERR_LIMIT when it is too deep or a number is out of range (integers
- * are int64_t). U+0000 is allowed in strings, not in member names. Free with jx_free. */
+/* One JSON value and nothing else. ERR_SYNTAX, or ERR_LIMIT when it is too deep or a number is out
+ * of range (integers are int64_t). U+0000 is allowed in strings, not in member names. Free with
+ * jx_free. */
 MUST_CHECK int jx_parse(struct bytes text, struct jx **ret);
 void jx_free(struct jx *root);
 DEFINE_CLEANUP(jx_free, struct jx *)

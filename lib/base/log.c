@@ -72,7 +72,7 @@ static void put_time(struct jx_out *o)
 	clock_rfc3339_format(now, text);
 	/* The fraction goes where "Z" was. */
 	(void)snprintf(text + CLOCK_RFC3339_LEN - 1, sizeof(text) - CLOCK_RFC3339_LEN, ".%06dZ",
-		       (int)(now % USEC_PER_SEC));
+		(int)(now % USEC_PER_SEC));
 	jx_put_str(o, "time", text);
 }
 

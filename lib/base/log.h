@@ -1,5 +1,5 @@
-/* log.h — one JSON line an event on stderr (journald keeps it). Programs log where an error is handled;
- * libraries log at debug only. Secrets never go here. Thread safe: a line is one write(2). */
+/* log.h — one JSON line an event on stderr (journald keeps it). Programs log where an error is
+ * handled; libraries log at debug only. No secrets here. Thread safe: a line is one write(2). */
 #pragma once
 
 #include "lib/base/bytes.h"
@@ -28,5 +28,5 @@ struct log_field {
 #define log_event(level, message, ...)                                                             \
 	log_write((level), (message), (const struct log_field[LOG_FIELDS_MAX + 1]){__VA_ARGS__})
 void log_write(enum log_level level, const char *message, const struct log_field *fields);
-/* Programs' own start-up failures: "assay-order: text" as one plain line on stderr, exit status 1. */
+/* Programs' own start-up failures: "assay-order: text" as a plain line on stderr, exit status 1. */
 void die(const char *fmt, ...) PRINTF_LIKE(1, 2) __attribute__((noreturn));

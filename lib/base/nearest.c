@@ -25,7 +25,8 @@ static size_t distance(const char *a, const char *b)
 
 		row[0] = i;
 		for (size_t j = 1; j <= len; j++) {
-			int differ = tolower((unsigned char)a[i - 1]) != tolower((unsigned char)b[j - 1]);
+			int differ = tolower((unsigned char)a[i - 1]) !=
+				tolower((unsigned char)b[j - 1]);
 			size_t replaced = diagonal + (differ ? 1 : 0);
 
 			diagonal = row[j];

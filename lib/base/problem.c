@@ -103,8 +103,8 @@ int problem_set_status(struct problem *pb, int status, enum problem_type type, c
 	return set_take(pb, status, type, detail);
 }
 
-void problem_add_sub(struct problem *pb, const char *identifier, enum problem_type type, const char *fmt,
-		     ...)
+void problem_add_sub(struct problem *pb, const char *identifier, enum problem_type type,
+	const char *fmt, ...)
 {
 	va_list ap;
 	struct problem_sub *sub;

@@ -1,4 +1,5 @@
-/* rnd.h — random bytes from OpenSSL's CSPRNG. A failing generator ends the process: nothing may go on without it. */
+/* rnd.h — random bytes from OpenSSL's CSPRNG. A failing generator ends the process: nothing may go
+ * on without it. */
 #pragma once
 
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* stop.c — signals become readable descriptors: event loops poll them, and nothing else runs in a handler. */
+/* stop.c — signals become readable descriptors: event loops poll them, and nothing else runs in a
+ * handler. */
 #include "lib/base/stop.h"
 
 #include <errno.h>

@@ -5,8 +5,8 @@
 #include <stdbool.h>
 
 void stop_init(void);
-int stop_fd(void);         /* readable (and never drained) once stopping */
+int stop_fd(void); /* readable (and never drained) once stopping */
 bool stop_requested(void);
-void stop_request(void);   /* as if SIGTERM had come */
-int stop_reload_fd(void);  /* readable when SIGHUP came */
+void stop_request(void);     /* as if SIGTERM had come */
+int stop_reload_fd(void);    /* readable when SIGHUP came */
 bool stop_reload_take(void); /* true once per SIGHUP */

@@ -1,4 +1,4 @@
-/* utf8.c — the table of well-formed sequences, RFC 3629 section 4, line by line. */
+/* utf8.c — the well-formed sequences of RFC 3629 section 4. */
 #include "lib/base/utf8.h"
 
 static bool is_tail(uint8_t c)
@@ -13,17 +13,24 @@ static bool in(uint8_t c, uint8_t first, uint8_t last)
 
 static bool is_three(const uint8_t *c)
 {
-	return is_tail(c[2]) && ((c[0] == 0xe0 && in(c[1], 0xa0, 0xbf)) ||
-				 (in(c[0], 0xe1, 0xec) && is_tail(c[1])) ||
-				 (c[0] == 0xed && in(c[1], 0x80, 0x9f)) ||
-				 (in(c[0], 0xee, 0xef) && is_tail(c[1])));
+	if (!is_tail(c[1]) || !is_tail(c[2]))
+		return false;
+	if (c[0] == 0xe0)
+		return c[1] >= 0xa0; /* below: overlong */
+	if (c[0] == 0xed)
+		return c[1] <= 0x9f; /* above: surrogates */
+	return in(c[0], 0xe1, 0xef);
 }
 
 static bool is_four(const uint8_t *c)
 {
-	return is_tail(c[2]) && is_tail(c[3]) &&
-	       ((c[0] == 0xf0 && in(c[1], 0x90, 0xbf)) || (in(c[0], 0xf1, 0xf3) && is_tail(c[1])) ||
-		(c[0] == 0xf4 && in(c[1], 0x80, 0x8f)));
+	if (!is_tail(c[1]) || !is_tail(c[2]) || !is_tail(c[3]))
+		return false;
+	if (c[0] == 0xf0)
+		return c[1] >= 0x90; /* below: overlong */
+	if (c[0] == 0xf4)
+		return c[1] <= 0x8f; /* above: U+10FFFF */
+	return in(c[0], 0xf1, 0xf3);
 }
 
 size_t utf8_char_len(struct bytes text)

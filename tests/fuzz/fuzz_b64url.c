@@ -1,4 +1,5 @@
-/* fuzz_b64url.c — base64url: each byte string has one spelling, and a text that is accepted is that spelling. */
+/* fuzz_b64url.c — base64url: each byte string has one spelling, and a text that is accepted is that
+ * spelling. */
 #include <assert.h>
 
 #include "lib/base/b64url.h"

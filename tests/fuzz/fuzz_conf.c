@@ -1,4 +1,5 @@
-/* fuzz_conf.c — assay.conf: any bytes are either a configuration without holes, or one line that says what is wrong. */
+/* fuzz_conf.c — assay.conf: any bytes are either a configuration without holes, or one line that
+ * says what is wrong. */
 #include <assert.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -9,7 +10,8 @@
 
 static void check_loaded(const struct conf *conf)
 {
-	assert(conf->server.base_url != NULL && conf->database.uri != NULL && conf->redis.socket != NULL);
+	assert(conf->server.base_url != NULL && conf->database.uri != NULL &&
+		conf->redis.socket != NULL);
 	assert(conf->nprofiles >= 1);
 	assert(conf_profile_find(conf, bytes_str(conf->profiles[0].name)) == &conf->profiles[0]);
 	for (size_t i = 0; i < conf->nprofiles; i++) {

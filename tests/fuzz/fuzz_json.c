@@ -1,11 +1,12 @@
-/* fuzz_json.c — jx_parse: walking a parsed document never fails, and what the writer makes of it parses again. */
+/* fuzz_json.c — jx_parse: walking a parsed document never fails, and what the writer makes of it
+ * parses again. */
 #include <assert.h>
 
 #include "lib/base/jx.h"
 #include "lib/base/utf8.h"
 #include "tests/fuzz/fuzz.h"
 
-/* Writes any input as a string; it must come back as it was, or with U+FFFD for what is no UTF-8. */
+/* Writes any input as a string; it comes back as it was, or with U+FFFD for what is no UTF-8. */
 static void check_string(struct bytes data)
 {
 	CLEANUP_BUF struct buf text = {0};
@@ -46,9 +47,10 @@ static void check_members(const struct jx *v)
 		int err = jx_get(v, names[i], &child);
 
 		assert(err == OK || err == ERR_NOENT || (err == ERR_SYNTAX && !jx_is_object(v)));
-		assert((jx_get_str(v, names[i], &text) == OK) + (jx_get_int(v, names[i], &number) == OK) +
-			       (jx_get_bool(v, names[i], &flag) == OK) <=
-		       1);
+		assert((jx_get_str(v, names[i], &text) == OK) +
+				(jx_get_int(v, names[i], &number) == OK) +
+				(jx_get_bool(v, names[i], &flag) == OK) <=
+			1);
 		if (err == OK)
 			walk(child, 1);
 	}

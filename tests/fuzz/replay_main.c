@@ -1,9 +1,10 @@
-/* replay_main.c — feeds a corpus to a fuzz target where there is no fuzzer, so that what fuzzing once found is
- * checked in every make check.
+/* replay_main.c — feeds a corpus to a fuzz target where there is no fuzzer, so that what fuzzing
+ * once found is checked in every make check.
  *
  *   fuzz_json [FILE-OR-FOLDER …]     default: the target's own corpus below $srcdir
  *
- * Each input has a block of exactly its size, so that sanitizers see reads behind its end, and a few seconds. */
+ * Each input has a block of exactly its size, so that sanitizers see reads behind its end, and a
+ * few seconds. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
@@ -79,7 +80,8 @@ static size_t replay_own(const char *program)
 
 	if (strncmp(name, prefix, strlen(prefix)) != 0)
 		die("%s is not called fuzz_<parser>: name a folder", name);
-	buf_addf(&path, "%s/tests/fuzz/corpus/%s", srcdir != NULL ? srcdir : ".", name + strlen(prefix));
+	buf_addf(&path, "%s/tests/fuzz/corpus/%s", srcdir != NULL ? srcdir : ".",
+		name + strlen(prefix));
 	return replay(buf_str(&path));
 }
 

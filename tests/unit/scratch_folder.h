@@ -1,4 +1,5 @@
-/* scratch_folder.h — a folder for the files of one test program, removed when it ends. For base's tests of files. */
+/* scratch_folder.h — a folder for the files of one test program, removed when it ends. For base's
+ * tests of files. */
 #pragma once
 
 #include <sys/types.h>

@@ -1,4 +1,5 @@
-/* test_b64url.c — the vectors of RFC 4648 without padding, and every way to spell the same bytes differently. */
+/* test_b64url.c — the vectors of RFC 4648 without padding, and every way to spell the same bytes
+ * differently. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,8 +13,14 @@ static const struct {
 	const char *bytes;
 	const char *text;
 } vectors[] = {
-	{"", ""},           {"f", "Zg"},         {"fo", "Zm8"},         {"foo", "Zm9v"},
-	{"foob", "Zm9vYg"}, {"fooba", "Zm9vYmE"}, {"foobar", "Zm9vYmFy"}, {"\xfb\xff\xbf", "-_-_"},
+	{"", ""},
+	{"f", "Zg"},
+	{"fo", "Zm8"},
+	{"foo", "Zm9v"},
+	{"foob", "Zm9vYg"},
+	{"fooba", "Zm9vYmE"},
+	{"foobar", "Zm9vYmFy"},
+	{"\xfb\xff\xbf", "-_-_"},
 };
 
 static void assert_refused(struct bytes text)

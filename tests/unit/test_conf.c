@@ -1,4 +1,5 @@
-/* test_conf.c — assay.conf: what is read, what is assumed, and what an operator is told about a mistake. */
+/* test_conf.c — assay.conf: what is read, what is assumed, and what an operator is told about a
+ * mistake. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +13,7 @@
 
 /* The least that a configuration must say; six lines. */
 #define LEAST                                                                                      \
-	"[server]\nbase_url = https://acme.example.org\n[database]\nuri = postgresql:///assay\n"    \
+	"[server]\nbase_url = https://acme.example.org\n[database]\nuri = postgresql:///assay\n"   \
 	"[redis]\nsocket = redis.sock\n"
 
 #define ISSUER(name) "[issuer " name "]\ncertificate = " name ".pem\nkey = /keys/" name ".pem\n"
@@ -108,7 +109,8 @@ static void without_a_profile_there_is_one_called_default(void **state)
 
 static void profiles_keep_their_order_and_are_found_by_name(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf =
+	CLEANUP(conf_free)
+	struct conf *conf =
 		loaded(LEAST "[profile short]\nvalidity = 6d\ncommon_name = yes\n"
 			     "description = six days, for the brave\n[profile classic]\n");
 
@@ -123,8 +125,9 @@ static void profiles_keep_their_order_and_are_found_by_name(void **state)
 
 static void a_profile_uses_every_issuer_unless_it_names_some(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf =
-		loaded(LEAST "[profile a]\n[profile b]\nissuers = two\n" ISSUER("one") ISSUER("two"));
+	CLEANUP(conf_free)
+	struct conf *conf = loaded(
+		LEAST "[profile a]\n[profile b]\nissuers = two\n" ISSUER("one") ISSUER("two"));
 
 	assert_list(&conf->profiles[0].issuers, "one two");
 	assert_list(&conf->profiles[1].issuers, "two");
@@ -149,26 +152,29 @@ static void relative_paths_begin_in_the_files_folder(void **state)
 
 static void comments_blank_lines_and_spaces_do_not_matter(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf = loaded("# comment\n;another\n\n \t\r\n"
-						      LEAST "[ log ]\r\n\t level=debug  \r\n  # indented");
+	CLEANUP(conf_free)
+	struct conf *conf = loaded("# comment\n;another\n\n \t\r\n" LEAST
+				   "[ log ]\r\n\t level=debug  \r\n  # indented");
 
 	assert_string_equal(conf->log.level, "debug");
 }
 
 static void a_value_may_hold_what_begins_a_comment_elsewhere(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf = loaded(LEAST "[profile a]\ndescription = a = b # c ; d\n");
+	CLEANUP(conf_free)
+	struct conf *conf = loaded(LEAST "[profile a]\ndescription = a = b # c ; d\n");
 
 	assert_string_equal(conf->profiles[0].description, "a = b # c ; d");
 }
 
 static void lists_are_separated_by_spaces_or_commas(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf =
-		loaded(LEAST "[validation]\nredirect_ports = 80,443 , 8443\t,\nallow_addresses = 10.0.0.0/8 ::/0\n"
-			     "resolvers = 127.0.0.1:53 [::1]:5353\n"
-			     "[orders]\nblocked_names = example.com .example.net\n"
-			     "[handlers]\ncontact_schemes =\n");
+	CLEANUP(conf_free)
+	struct conf *conf = loaded(LEAST "[validation]\nredirect_ports = 80,443 , "
+					 "8443\t,\nallow_addresses = 10.0.0.0/8 ::/0\n"
+					 "resolvers = 127.0.0.1:53 [::1]:5353\n"
+					 "[orders]\nblocked_names = example.com .example.net\n"
+					 "[handlers]\ncontact_schemes =\n");
 
 	assert_list(&conf->validation.redirect_ports, "80 443 8443");
 	assert_list(&conf->validation.allow_addresses, "10.0.0.0/8 ::/0");
@@ -179,10 +185,11 @@ static void lists_are_separated_by_spaces_or_commas(void **state)
 
 static void durations_are_read_in_every_unit(void **state)
 {
-	CLEANUP(conf_free) struct conf *conf =
-		loaded(LEAST "[handlers]\nwait = 1500ms\n[orders]\norder_lifetime = 90m\n"
-			     "pending_authz_lifetime = 3h\nvalid_authz_lifetime = 10d\n[workers]\nlinger = 0\n"
-			     "lease = 120000ms\n");
+	CLEANUP(conf_free)
+	struct conf *conf = loaded(LEAST
+		"[handlers]\nwait = 1500ms\n[orders]\norder_lifetime = 90m\n"
+		"pending_authz_lifetime = 3h\nvalid_authz_lifetime = 10d\n[workers]\nlinger = 0\n"
+		"lease = 120000ms\n");
 
 	assert_int_equal(conf->handlers.wait_ms, 1500);
 	assert_int_equal(conf->orders.order_secs, 5400);
@@ -198,7 +205,8 @@ static void the_sample_is_a_valid_configuration(void **state)
 	CLEANUP(conf_free) struct conf *conf = NULL;
 	CLEANUP_STR char *error = NULL;
 
-	buf_addf(&path, "%s/docs/assay.conf.sample", getenv("srcdir") != NULL ? getenv("srcdir") : ".");
+	buf_addf(&path, "%s/docs/assay.conf.sample",
+		getenv("srcdir") != NULL ? getenv("srcdir") : ".");
 	if (conf_load(buf_str(&path), &conf, &error) != OK)
 		fail_msg("%s", error);
 	assert_string_equal(conf->profiles[0].name, "default");
@@ -210,43 +218,51 @@ static void the_sample_is_a_valid_configuration(void **state)
 static void an_unknown_section_or_key_is_answered_with_the_nearest_word(void **state)
 {
 	assert_told("[servr]\n", "1: no section is called [servr]; did you mean [server]?");
-	assert_told("[handlers]\n\ntreads = 2\n", "3: [handlers] has no key treads; did you mean threads?");
+	assert_told("[handlers]\n\ntreads = 2\n",
+		"3: [handlers] has no key treads; did you mean threads?");
 	assert_told("[validation]\nhttp_01_port = 80\n",
-		    "2: [validation] has no key http_01_port; did you mean http01_port?");
+		"2: [validation] has no key http_01_port; did you mean http01_port?");
 }
 
 static void without_a_near_word_all_are_listed(void **state)
 {
-	assert_told("[redis]\nhost = localhost\n", "2: [redis] has no key host; choose from socket, passwords");
-	assert_told("[acme]\n", "1: no section is called [acme]; choose from server, database, redis, handlers, "
-				"orders, validation, workers, log, profile, issuer");
+	assert_told("[redis]\nhost = localhost\n",
+		"2: [redis] has no key host; choose from socket, passwords");
+	assert_told("[acme]\n",
+		"1: no section is called [acme]; choose from server, database, redis, handlers, "
+		"orders, validation, workers, log, profile, issuer");
 }
 
 static void a_key_of_another_section_is_sent_there(void **state)
 {
-	assert_told("[server]\nlinger = 5ms\n", "2: [server] has no key linger; move it to [workers]");
+	assert_told("[server]\nlinger = 5ms\n",
+		"2: [server] has no key linger; move it to [workers]");
 }
 
 static void what_is_written_twice_is_refused(void **state)
 {
 	assert_told("[log]\nlevel = info\nlevel = debug\n",
-		    "3: level was written in line 2 already; remove one of them");
+		"3: level was written in line 2 already; remove one of them");
 	assert_told("[log]\n[workers]\n[log]\n", "3: [log] was opened in line 1; join the two");
-	assert_told("[profile a]\n[profile b]\n[profile a]\n", "3: [profile a] was there before; join the two");
+	assert_told("[profile a]\n[profile b]\n[profile a]\n",
+		"3: [profile a] was there before; join the two");
 }
 
 static void what_must_be_written_is_named_with_the_line_of_its_section(void **state)
 {
 	assert_told("[server]\nwebsite = https://example.org\n\n[log]\n",
-		    "1: [server] lacks base_url; add the line base_url = …");
-	assert_told(LEAST "[issuer one]\ncertificate = a.pem\n", "7: [issuer] lacks key; add the line key = …");
+		"1: [server] lacks base_url; add the line base_url = …");
+	assert_told(LEAST "[issuer one]\ncertificate = a.pem\n",
+		"7: [issuer] lacks key; add the line key = …");
 	assert_told("# nothing\n", "1: [server] lacks base_url; add the line base_url = …");
 }
 
 static void lines_of_no_shape_are_refused(void **state)
 {
-	assert_told("[log]\nlevel\n", "2: \"level\" is neither [section] nor key = value; '#' begins a comment");
-	assert_told("level = info\n", "1: level stands before the first [section]; move it into one");
+	assert_told("[log]\nlevel\n",
+		"2: \"level\" is neither [section] nor key = value; '#' begins a comment");
+	assert_told("level = info\n",
+		"1: level stands before the first [section]; move it into one");
 	assert_told("[log\n", "1: [log is not closed; end it with ]");
 	assert_told("[profile]\n", "1: [profile] needs a name; write [profile NAME]");
 	assert_told("[log a]\n", "1: [log] takes no name; write [log]");
@@ -265,7 +281,8 @@ static void bytes_that_are_no_text_are_refused(void **state)
 
 static void numbers_out_of_range_are_refused(void **state)
 {
-	static const char *const values[] = {"0", "65536", "-1", "+1", "80x", "0x50", "8 0", "99999999999999999999"};
+	static const char *const values[] = {"0", "65536", "-1", "+1", "80x", "0x50", "8 0",
+		"99999999999999999999"};
 
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		CLEANUP_BUF struct buf text = {0};
@@ -279,15 +296,16 @@ static void numbers_out_of_range_are_refused(void **state)
 
 static void durations_without_unit_or_out_of_range_are_refused(void **state)
 {
-	static const char *const values[] = {"5",    "5 s",  "5sec", "1500ms", "0s",
-					     "61m",  "-1s",  "s",    "1h1m",   "9223372036854775807d"};
+	static const char *const values[] = {"5", "5 s", "5sec", "1500ms", "0s", "61m", "-1s", "s",
+		"1h1m", "9223372036854775807d"};
 
 	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
 		CLEANUP_BUF struct buf text = {0};
 		CLEANUP_BUF struct buf want = {0};
 
 		buf_addf(&text, "[workers]\nsweep = %s\n", values[i]);
-		buf_addf(&want, "2: sweep = %s: write a duration with its unit, from 1s to 1h", values[i]);
+		buf_addf(&want, "2: sweep = %s: write a duration with its unit, from 1s to 1h",
+			values[i]);
 		assert_told(buf_str(&text), buf_str(&want));
 	}
 }
@@ -295,20 +313,22 @@ static void durations_without_unit_or_out_of_range_are_refused(void **state)
 static void an_unknown_issuer_is_refused(void **state)
 {
 	assert_told(LEAST "[profile a]\nissuers = mian\n" ISSUER("main"),
-		    "11: [profile a] names the issuer mian; did you mean main?");
+		"11: [profile a] names the issuer mian; did you mean main?");
 	assert_told(LEAST "[profile a]\nissuers = main\n",
-		    "8: [profile a] names the issuer main; add its section [issuer main]");
+		"8: [profile a] names the issuer main; add its section [issuer main]");
 }
 
 static void a_lease_must_outlast_an_attempt(void **state)
 {
 	assert_told(LEAST "[workers]\nlease = 20s\n",
-		    "8: a lease of 20s ends before an attempt of 20s; raise lease in [workers] or lower "
-		    "attempt_timeout in [validation]");
+		"8: a lease of 20s ends before an attempt of 20s; raise lease in [workers] or "
+		"lower "
+		"attempt_timeout in [validation]");
 }
 
 /* Every value is refused by its key, with advice. */
-static void assert_values_are_refused(const char *section, const char *key, const char *const values[])
+static void assert_values_are_refused(const char *section, const char *key,
+	const char *const values[])
 {
 	for (; *values != NULL; values++) {
 		CLEANUP_BUF struct buf text = {0};
@@ -331,25 +351,27 @@ static void assert_values_are_refused(const char *section, const char *key, cons
 
 static void base_urls_are_https_without_a_tail(void **state)
 {
-	REFUSED("server", "base_url", "http://a.example", "https://", "https:///a", "https://a.example/",
-		"https://a.example/?x", "https://a.example#x", "https://a.example/a b", "a.example",
-		"https://\xc3\xa9.example");
+	REFUSED("server", "base_url", "http://a.example", "https://", "https:///a",
+		"https://a.example/", "https://a.example/?x", "https://a.example#x",
+		"https://a.example/a b", "a.example", "https://\xc3\xa9.example");
 }
 
 static void values_of_other_keys_are_checked_where_they_are_written(void **state)
 {
 	REFUSED("server", "website", "ftp://a.example", "https://", "https://a.example/\"x");
-	REFUSED("server", "caa_identities", "Example.org", "-a.example", "a..example", ".example.org", "a b/c");
+	REFUSED("server", "caa_identities", "Example.org", "-a.example", "a..example",
+		".example.org", "a b/c");
 	REFUSED("orders", "blocked_names", "*.example.org", "..example", "EXAMPLE.org");
-	REFUSED("database", "uri", "postgresql://bob@db/assay", "postgresql://bob:x@/assay", "host=db user=bob",
-		"host=db password=x", "postgresql:///assay?user=bob", "assay");
+	REFUSED("database", "uri", "postgresql://bob@db/assay", "postgresql://bob:x@/assay",
+		"host=db user=bob", "host=db password=x", "postgresql:///assay?user=bob", "assay");
 	REFUSED("handlers", "contact_schemes", "mailto:", "1a", "Mailto");
 	REFUSED("validation", "challenges", "http", "tls-sni-01", "dns-01 dns-01");
-	REFUSED("validation", "resolvers", "127.0.0.1", "ns.example.org:53", "::1:53", "[::1]", "127.0.0.1:0",
-		"127.0.0.1:65536", ":53", "[127.0.0.1]:53", "[::1:53", "127.0.0.1:053");
+	REFUSED("validation", "resolvers", "127.0.0.1", "ns.example.org:53", "::1:53", "[::1]",
+		"127.0.0.1:0", "127.0.0.1:65536", ":53", "[127.0.0.1]:53", "[::1:53",
+		"127.0.0.1:053");
 	REFUSED("validation", "redirect_ports", "0", "65536", "http", "80 80", "080");
-	REFUSED("validation", "allow_addresses", "10.0.0.0", "10.0.0.0/33", "10.1.2.3/8", "fd00::/129", "fd00::1/8",
-		"/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "a/8");
+	REFUSED("validation", "allow_addresses", "10.0.0.0", "10.0.0.0/33", "10.1.2.3/8",
+		"fd00::/129", "fd00::1/8", "/8", "10.0.0.0/", "10.0.0.0/-1", "10.0.0.0/8x", "a/8");
 	REFUSED("validation", "dnssec", "yes", "Require", "required");
 	REFUSED("log", "level", "warn", "INFO");
 	REFUSED("profile a", "key_types", "rsa1024", "P256", "ed25519");
@@ -379,9 +401,10 @@ static void usual_database_strings_are_accepted(void **state)
 		CLEANUP(conf_free) struct conf *conf = NULL;
 		CLEANUP_BUF struct buf text = {0};
 
-		buf_addf(&text, "[server]\nbase_url = https://a.example:8443/acme\n[redis]\nsocket = s\n"
-				"[database]\nuri = %s\n",
-			 uris[i]);
+		buf_addf(&text,
+			"[server]\nbase_url = https://a.example:8443/acme\n[redis]\nsocket = s\n"
+			"[database]\nuri = %s\n",
+			uris[i]);
 		conf = loaded(buf_str(&text));
 		assert_string_equal(conf->database.uri, uris[i]);
 	}
@@ -394,8 +417,9 @@ static void a_file_that_cannot_be_read_says_why(void **state)
 
 	assert_int_equal(conf_load("/nonexistent/assay.conf", &conf, &error), ERR_NOENT);
 	assert_null(conf);
-	assert_string_equal(error, "/nonexistent/assay.conf:0: cannot be read (No such file or directory); "
-				   "assay.conf.sample is a file to begin with");
+	assert_string_equal(error,
+		"/nonexistent/assay.conf:0: cannot be read (No such file or directory); "
+		"assay.conf.sample is a file to begin with");
 }
 
 int main(void)
@@ -430,5 +454,6 @@ int main(void)
 		cmocka_unit_test(a_file_that_cannot_be_read_says_why),
 	};
 
-	return cmocka_run_group_tests_name("conf", tests, scratch_folder_make, scratch_folder_remove);
+	return cmocka_run_group_tests_name("conf", tests, scratch_folder_make,
+		scratch_folder_remove);
 }

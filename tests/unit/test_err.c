@@ -1,4 +1,5 @@
-/* test_err.c — names of errors, ownership macros, and allocation that ends the process instead of failing. */
+/* test_err.c — names of errors, ownership macros, and allocation that ends the process instead of
+ * failing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,8 +7,8 @@
 
 #include <cmocka.h>
 
-#include <sys/wait.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/err.h"

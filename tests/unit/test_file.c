@@ -101,7 +101,8 @@ static void assert_no_password(struct bytes content, mode_t mode)
 	char *password = NULL;
 
 	free(scratch_write("assay-order", content, mode));
-	assert_int_equal(conf_secret_load(scratch_folder(), "assay-order", &password), ERR_INTERNAL);
+	assert_int_equal(conf_secret_load(scratch_folder(), "assay-order", &password),
+		ERR_INTERNAL);
 	assert_null(password);
 }
 
@@ -140,5 +141,6 @@ int main(void)
 		cmocka_unit_test(a_missing_password_is_not_a_broken_one),
 	};
 
-	return cmocka_run_group_tests_name("file", tests, scratch_folder_make, scratch_folder_remove);
+	return cmocka_run_group_tests_name("file", tests, scratch_folder_make,
+		scratch_folder_remove);
 }

@@ -1,4 +1,5 @@
-/* test_jx_read.c — JSON from strangers: everything that RFC 8259 allows within our limits, and nothing else. */
+/* test_jx_read.c — JSON from strangers: everything that RFC 8259 allows within our limits, and
+ * nothing else. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -46,8 +47,8 @@ static struct jx *parsed(const char *text)
 
 static void every_kind_of_value_may_stand_alone(void **state)
 {
-	static const char *const texts[] = {"{}",  "[]", "\"\"", "0",           "-1.5e+3",
-					    "true", "false", "null", " \t\r\n{ } \n", "[ ]"};
+	static const char *const texts[] = {"{}", "[]", "\"\"", "0", "-1.5e+3", "true", "false",
+		"null", " \t\r\n{ } \n", "[ ]"};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		assert_accepted(texts[i]);
@@ -78,10 +79,37 @@ static void a_byte_order_mark_is_refused(void **state)
 static void broken_structure_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"{",      "}",       "[",         "]",      "[1",       "[1}",        "{]",         "[1,]",
-		"[,1]",   "[1 2]",   "[,]",       "{,}",    "{\"a\"}",  "{\"a\":}",   "{\"a\" 1}",  "{\"a\":1,}",
-		"{a:1}",  "{'a':1}", "{1:2}",     "{null:1}", "{[]:1}", "{\"a\":1 \"b\":2}", "[1]]", "{\"a\":1}}",
-		"[/**/]", "[1]//",   "[1]#",      ",",      ":",        "[\"a\":1]",  "{\"a\",1}",
+		"{",
+		"}",
+		"[",
+		"]",
+		"[1",
+		"[1}",
+		"{]",
+		"[1,]",
+		"[,1]",
+		"[1 2]",
+		"[,]",
+		"{,}",
+		"{\"a\"}",
+		"{\"a\":}",
+		"{\"a\" 1}",
+		"{\"a\":1,}",
+		"{a:1}",
+		"{'a':1}",
+		"{1:2}",
+		"{null:1}",
+		"{[]:1}",
+		"{\"a\":1 \"b\":2}",
+		"[1]]",
+		"{\"a\":1}}",
+		"[/**/]",
+		"[1]//",
+		"[1]#",
+		",",
+		":",
+		"[\"a\":1]",
+		"{\"a\",1}",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
@@ -90,7 +118,8 @@ static void broken_structure_is_refused(void **state)
 
 static void words_are_spelled_exactly(void **state)
 {
-	static const char *const texts[] = {"True", "TRUE", "tru", "truE", "nul", "NULL", "nil", "undefined", "fals"};
+	static const char *const texts[] = {"True", "TRUE", "tru", "truE", "nul", "NULL", "nil",
+		"undefined", "fals"};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		assert_refused(texts[i]);
@@ -98,11 +127,11 @@ static void words_are_spelled_exactly(void **state)
 
 static void numbers_follow_their_grammar(void **state)
 {
-	static const char *const good[] = {"0", "-0", "10", "-10", "0.5", "1e5", "1E-5", "1.25e+10", "0e0", "-0.0"};
-	static const char *const bad[] = {
-		"01", "-01", "+1", "-",    "--1",  ".5",  "1.",       "1.e1",     "-.5",  "1e",  "1e+",  "1e5.0",
-		"0x10", "1_000", "1,000", "NaN", "-NaN", "Infinity", "-Infinity", "1e1e1", "1 .5", "\xef\xbc\x91",
-	};
+	static const char *const good[] = {"0", "-0", "10", "-10", "0.5", "1e5", "1E-5", "1.25e+10",
+		"0e0", "-0.0"};
+	static const char *const bad[] = {"01", "-01", "+1", "-", "--1", ".5", "1.", "1.e1", "-.5",
+		"1e", "1e+", "1e5.0", "0x10", "1_000", "1,000", "NaN", "-NaN", "Infinity",
+		"-Infinity", "1e1e1", "1 .5", "\xef\xbc\x91"};
 
 	for (size_t i = 0; i < ARRAY_LEN(good); i++)
 		assert_accepted(good[i]);
@@ -124,9 +153,24 @@ static void numbers_out_of_range_are_refused_instead_of_clamped(void **state)
 static void strings_follow_their_grammar(void **state)
 {
 	static const char *const bad[] = {
-		"\"",           "\"a",        "'a'",           "\"\\\"",       "\"\\",     "\"\\u",
-		"\"\\u00",      "\"\\u12\"",  "\"\\u12g4\"",   "\"\\u{41}\"",  "\"\\x41\"", "\"\\a\"",
-		"\"\\U0041\"",  "\"\\'\"",    "\"\\\\\\\"",    "\"a\nb\"",     "\"a\tb\"", "\"\x1f\"",
+		"\"",
+		"\"a",
+		"'a'",
+		"\"\\\"",
+		"\"\\",
+		"\"\\u",
+		"\"\\u00",
+		"\"\\u12\"",
+		"\"\\u12g4\"",
+		"\"\\u{41}\"",
+		"\"\\x41\"",
+		"\"\\a\"",
+		"\"\\U0041\"",
+		"\"\\'\"",
+		"\"\\\\\\\"",
+		"\"a\nb\"",
+		"\"a\tb\"",
+		"\"\x1f\"",
 	};
 
 	assert_accepted("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\\u00E9\"");
@@ -225,7 +269,8 @@ static void an_object_of_many_members_is_read_in_linear_time(void **state)
 
 static void every_text_cut_short_is_refused(void **state)
 {
-	static const char whole[] = "{\"a\":[1.5e3,true,null,\"\\u00e9\\ud83d\\ude00\xe2\x82\xac\"],\"b\":{}}";
+	static const char whole[] =
+		"{\"a\":[1.5e3,true,null,\"\\u00e9\\ud83d\\ude00\xe2\x82\xac\"],\"b\":{}}";
 
 	assert_accepted(whole);
 	for (size_t len = 0; len < sizeof(whole) - 1; len++) {
@@ -239,7 +284,8 @@ static void every_text_cut_short_is_refused(void **state)
 
 static void getters_give_members_of_their_type(void **state)
 {
-	CLEANUP(jx_free) struct jx *root = parsed(
+	CLEANUP(jx_free)
+	struct jx *root = parsed(
 		"{\"o\":{\"x\":1},\"a\":[\"e\"],\"s\":\"text\",\"b\":true,\"i\":-7,\"n\":null}");
 	const struct jx *child;
 	struct bytes text;

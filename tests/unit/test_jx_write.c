@@ -1,4 +1,4 @@
-/* test_jx_write.c — the JSON that we send: commas, escapes, and always valid, whatever is put in. */
+/* test_jx_write.c — the JSON we send: commas, escapes, and valid whatever is put in. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,8 +35,9 @@ static void commas_stand_between_and_nowhere_else(void **state)
 	jx_put_bool(&o, "no", false);
 	jx_put_raw(&o, "error", bytes_str("{\"a\":1}"));
 	jx_end_object(&o);
-	assert_string_equal(buf_str(&text), "{\"status\":\"valid\",\"list\":[{},[],-9223372036854775808],"
-					    "\"yes\":true,\"no\":false,\"error\":{\"a\":1}}");
+	assert_string_equal(buf_str(&text),
+		"{\"status\":\"valid\",\"list\":[{},[],-9223372036854775808],"
+		"\"yes\":true,\"no\":false,\"error\":{\"a\":1}}");
 }
 
 static void a_string_that_is_not_there_is_left_out(void **state)
@@ -54,7 +55,8 @@ static void a_string_that_is_not_there_is_left_out(void **state)
 
 static void what_json_reserves_is_escaped(void **state)
 {
-	assert_string_is_written(bytes_str("\"\\\b\f\n\r\t"), "\"\\\"\\\\\\u0008\\u000c\\n\\r\\t\"");
+	assert_string_is_written(bytes_str("\"\\\b\f\n\r\t"),
+		"\"\\\"\\\\\\u0008\\u000c\\n\\r\\t\"");
 	assert_string_is_written(bytes_of("\0\x01\x1f", 3), "\"\\u0000\\u0001\\u001f\"");
 }
 
@@ -62,7 +64,7 @@ static void slashes_and_other_characters_stay_as_they_are(void **state)
 {
 	assert_string_is_written(bytes_str("https://a/b"), "\"https://a/b\"");
 	assert_string_is_written(bytes_str("\x7f d\xc3\xa9j\xc3\xa0 \xf0\x9f\x98\x80"),
-				 "\"\x7f d\xc3\xa9j\xc3\xa0 \xf0\x9f\x98\x80\"");
+		"\"\x7f d\xc3\xa9j\xc3\xa0 \xf0\x9f\x98\x80\"");
 }
 
 static void bytes_that_are_no_text_become_the_replacement_character(void **state)

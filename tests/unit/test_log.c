@@ -1,4 +1,5 @@
-/* test_log.c — what reaches stderr: one JSON line an event, and plain lines of programs that cannot start. */
+/* test_log.c — what reaches stderr: one JSON line an event, and plain lines of programs that cannot
+ * start. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -62,7 +63,8 @@ static void an_event_is_one_json_line(void **state)
 
 	capture_begin();
 	log_init("assay-test", LOG_LEVEL_INFO);
-	log_event(LOG_LEVEL_WARNING, "a \"quoted\"\nmessage", F_STR("order", "x\\y"), F_INT("names", 3));
+	log_event(LOG_LEVEL_WARNING, "a \"quoted\"\nmessage", F_STR("order", "x\\y"),
+		F_INT("names", 3));
 	capture_end(&out);
 	assert_int_equal(out.ptr[out.len - 1], '\n');
 	assert_null(memchr(out.ptr, '\n', out.len - 1));
@@ -109,7 +111,8 @@ static void bytes_of_strangers_cannot_break_a_line(void **state)
 	CLEANUP(jx_free) struct jx *root = NULL;
 
 	capture_begin();
-	log_event(LOG_LEVEL_ERROR, "x", F_STR("peer", "\xff\r\n\x1b[2J\",\"level\":\"info"), F_STR("none", NULL));
+	log_event(LOG_LEVEL_ERROR, "x", F_STR("peer", "\xff\r\n\x1b[2J\",\"level\":\"info"),
+		F_STR("none", NULL));
 	capture_end(&out);
 	assert_int_equal(jx_parse(buf_bytes(&out), &root), OK);
 	assert_member(root, "level", "error");
@@ -130,7 +133,8 @@ static void logging_leaves_errno_alone(void **state)
 static void *log_many(void *unused)
 {
 	for (int i = 0; i < LINES_EACH; i++)
-		log_event(LOG_LEVEL_ERROR, "line", F_STR("thread", "one of several"), F_INT("i", i));
+		log_event(LOG_LEVEL_ERROR, "line", F_STR("thread", "one of several"),
+			F_INT("i", i));
 	return NULL;
 }
 

@@ -11,7 +11,8 @@
 
 static const char *nearest_of(const char *word)
 {
-	static const char *const words[] = {"server", "handlers", "http01_port", "tlsalpn01_port", "wait", "wait_max"};
+	static const char *const words[] = {"server", "handlers", "http01_port", "tlsalpn01_port",
+		"wait", "wait_max"};
 	struct nearest n = {.word = word};
 
 	for (size_t i = 0; i < ARRAY_LEN(words); i++)

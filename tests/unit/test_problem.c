@@ -58,14 +58,16 @@ static void unknown_types_are_none(void **state)
 	assert_int_equal(problem_type_parse(bytes_str("none")), PROBLEM_NONE);
 	assert_int_equal(problem_type_parse(bytes_str("Malformed")), PROBLEM_NONE);
 	assert_int_equal(problem_type_parse(bytes_of("malformed\0", 10)), PROBLEM_NONE);
-	assert_int_equal(problem_type_parse(bytes_str("urn:ietf:params:acme:error:dns")), PROBLEM_NONE);
+	assert_int_equal(problem_type_parse(bytes_str("urn:ietf:params:acme:error:dns")),
+		PROBLEM_NONE);
 }
 
 static void a_status_of_its_own_replaces_the_types(void **state)
 {
 	CLEANUP_PROBLEM struct problem pb = {0};
 
-	assert_int_equal(problem_set_status(&pb, 401, PROBLEM_UNAUTHORIZED, "deactivated"), ERR_PROBLEM);
+	assert_int_equal(problem_set_status(&pb, 401, PROBLEM_UNAUTHORIZED, "deactivated"),
+		ERR_PROBLEM);
 	assert_int_equal(problem_status(&pb), 401);
 	assert_int_equal(problem_set(&pb, PROBLEM_UNAUTHORIZED, "not yours"), ERR_PROBLEM);
 	assert_int_equal(problem_status(&pb), 403);
@@ -76,7 +78,8 @@ static void a_new_problem_may_quote_the_old_one(void **state)
 	CLEANUP_PROBLEM struct problem pb = {0};
 
 	assert_int_equal(problem_set(&pb, PROBLEM_DNS, "SERVFAIL"), ERR_PROBLEM);
-	assert_int_equal(problem_set(&pb, PROBLEM_CAA, "while checking CAA: %s", pb.detail), ERR_PROBLEM);
+	assert_int_equal(problem_set(&pb, PROBLEM_CAA, "while checking CAA: %s", pb.detail),
+		ERR_PROBLEM);
 	assert_string_equal(pb.detail, "while checking CAA: SERVFAIL");
 }
 

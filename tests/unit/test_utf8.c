@@ -11,11 +11,9 @@
 
 static void the_borders_of_each_length_are_accepted(void **state)
 {
-	static const char *const texts[] = {
-		"\x01",         "\x7f",         "\xc2\x80",         "\xdf\xbf",
-		"\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",     "\xef\xbf\xbf",
-		"\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf",
-	};
+	static const char *const texts[] = {"\x01", "\x7f", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80",
+		"\xed\x9f\xbf", "\xee\x80\x80", "\xef\xbf\xbf", "\xf0\x90\x80\x80",
+		"\xf4\x8f\xbf\xbf"};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
 		assert_int_equal(utf8_char_len(bytes_str(texts[i])), strlen(texts[i]));
@@ -24,12 +22,12 @@ static void the_borders_of_each_length_are_accepted(void **state)
 static void what_lies_beyond_the_borders_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"\x80",             "\xbf",             "\xc0\x80",     "\xc1\xbf", /* no or overlong lead */
-		"\xe0\x9f\xbf",     "\xf0\x8f\xbf\xbf",                             /* overlong */
-		"\xed\xa0\x80",     "\xed\xbf\xbf",                                 /* surrogates */
-		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff",                     /* above U+10FFFF */
-		"\xc2",             "\xe2\x82",         "\xf0\x90\x80",             /* cut off */
-		"\xc2\x41",         "\xe2\x82\x41",     "\xf0\x90\x80\x41",         /* no tail */
+		"\x80", "\xbf", "\xc0\x80", "\xc1\xbf",         /* no or overlong lead */
+		"\xe0\x9f\xbf", "\xf0\x8f\xbf\xbf",             /* overlong */
+		"\xed\xa0\x80", "\xed\xbf\xbf",                 /* surrogates */
+		"\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", /* above U+10FFFF */
+		"\xc2", "\xe2\x82", "\xf0\x90\x80",             /* cut off */
+		"\xc2\x41", "\xe2\x82\x41", "\xf0\x90\x80\x41", /* no tail */
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++)
