@@ -1,5 +1,5 @@
-/* csr.c — see csr.h. One pass over the DER finds every part without allocating or computing; then the key is made, judged
- * and used on the self-signature; names come last. d2i_X509_REQ would decode the key through OpenSSL's decoders on the way,
+/* csr.c — see csr.h. One pass over the DER finds every part without allocating or computing; then come the names, and only
+ * for a request without fault the costly part: the key is made, judged and used on the self-signature. d2i_X509_REQ would decode the key through OpenSSL's decoders on the way,
  * for more than all of this together. */
 #include "lib/pki/csr.h"
 
@@ -374,10 +374,10 @@ int csr_parse(struct bytes der, size_t names_max, struct problem *pb, struct csr
 	r = walk_extensions(&parts, pb);
 	if (r < 0)
 		return r;
-	r = take_key(csr, &parts, pb);
+	r = take_names(csr, &parts, names_max, pb);
 	if (r < 0)
 		return r;
-	r = take_names(csr, &parts, names_max, pb);
+	r = take_key(csr, &parts, pb);
 	if (r < 0)
 		return r;
 	*ret = TAKE(csr);
