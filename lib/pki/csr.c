@@ -3,11 +3,10 @@
  * for more than all of this together. */
 #include "lib/pki/csr.h"
 
-#include <openssl/rsa.h>
-
 #include "lib/pki/der.h"
 #include "lib/pki/keypolicy.h"
 #include "lib/pki/oid.h"
+#include "lib/pki/signature.h"
 
 #define CSR_NAME_MAX_BYTES 253
 #define TAG_ATTRIBUTES 0xa0
@@ -218,25 +217,13 @@ static int signature_md(struct bytes algorithm, bool rsa, const EVP_MD **ret, st
 
 static int verify(const struct parts *parts, EVP_PKEY *key, bool rsa, struct problem *pb)
 {
-	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = NULL;
-	uint8_t digest[EVP_MAX_MD_SIZE];
 	const EVP_MD *md = NULL;
-	unsigned len;
 	int r = signature_md(parts->algorithm, rsa, &md, pb);
 
 	if (r < 0)
 		return r;
-	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	if (ctx == NULL || EVP_Digest(parts->info.ptr, parts->info.len, digest, &len, md, NULL) != 1 ||
-	    EVP_PKEY_verify_init(ctx) != 1)
-		return ossl_drain("EVP_PKEY_verify_init");
-	if (rsa && (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1 ||
-			   EVP_PKEY_CTX_set_signature_md(ctx, md) != 1))
-		return ossl_drain("EVP_PKEY_CTX_set_rsa_padding");
-	if (EVP_PKEY_verify(ctx, parts->signature.ptr, parts->signature.len, digest, len) != 1) {
-		ossl_drain("EVP_PKEY_verify");
+	if (signature_verify_x509(key, rsa, md, parts->info, parts->signature) < 0)
 		return refuse(pb, "the self-signature does not verify");
-	}
 	return OK;
 }
 

@@ -30,6 +30,11 @@ int lint_compare_bytes(const void *a, const void *b)
 	return order != 0 ? order : (x->len > y->len) - (x->len < y->len);
 }
 
+bool lint_has_name(const struct lint *l, struct bytes name)
+{
+	return l->nnames > 0 && bsearch(&name, l->names, l->nnames, sizeof(*l->names), lint_compare_bytes) != NULL;
+}
+
 static int whole_sequence(struct bytes *in, struct bytes *ret)
 {
 	if (der_peek(*in) != DER_SEQUENCE)

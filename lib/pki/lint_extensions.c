@@ -147,9 +147,7 @@ static const char *san_names_differ(const struct lint *l)
 	if (l->nnames != l->want->nnames)
 		return "the dNSNames are not as many as were asked for";
 	for (size_t i = 0; i < l->want->nnames; i++) {
-		struct bytes name = bytes_str(l->want->names[i]);
-
-		if (bsearch(&name, l->names, l->nnames, sizeof(*l->names), lint_compare_bytes) == NULL)
+		if (!lint_has_name(l, bytes_str(l->want->names[i])))
 			return "a name that was asked for is missing";
 	}
 	return NULL;

@@ -196,7 +196,7 @@ static const char *common_name_is_no_name(const struct lint *l)
 {
 	struct bytes value = only_common_name(l->cert.subject);
 
-	if (value.ptr == NULL || bsearch(&value, l->names, l->nnames, sizeof(*l->names), lint_compare_bytes) != NULL)
+	if (value.ptr == NULL || lint_has_name(l, value))
 		return NULL;
 	return "the commonName is not, character for character, one of the dNSNames";
 }

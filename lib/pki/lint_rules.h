@@ -54,5 +54,7 @@ extern const struct lint_rule lint_extension_rules[];
 
 /* NULL when there is none; the first of several. */
 const struct lint_extension *lint_extension_find(const struct lint_certificate *cert, struct bytes oid);
+/* Is this one of the dNSNames? */
+bool lint_has_name(const struct lint *l, struct bytes name);
 /* For qsort and bsearch of struct bytes. */
 int lint_compare_bytes(const void *a, const void *b);
