@@ -1,11 +1,12 @@
-/* jws.c — see jws.h. Parsing decides everything but the signature, so that junk is refused before any cryptography. */
+/* jws.c — see jws.h. Parsing decides everything but the signature, so that junk is refused before
+ * any cryptography. */
 #include "lib/pki/jws.h"
 
 #include "lib/base/b64url.h"
 #include "lib/pki/signature.h"
 
-static const enum jws_alg algs[] = {JWS_RS256, JWS_ES256, JWS_ES384, JWS_ES512, JWS_EDDSA, JWS_HS256, JWS_HS384,
-	JWS_HS512};
+static const enum jws_alg algs[] = {JWS_RS256, JWS_ES256, JWS_ES384, JWS_ES512, JWS_EDDSA,
+	JWS_HS256, JWS_HS384, JWS_HS512};
 
 /* RFC 7518 section 3.1 and RFC 8037 section 3.1. */
 const char *jws_alg_name(enum jws_alg alg)
@@ -61,7 +62,9 @@ static int read_header(struct jws *jws, struct problem *pb)
 	if (b64url_parse_buf(jws->signing_input_protected, &json) < 0)
 		return malformed(pb, "\"protected\" of the JWS is not base64url without padding");
 	if (jx_parse(buf_bytes(&json), &jws->header) < 0 || !jx_is_object(jws->header))
-		return malformed(pb, "the protected header of the JWS is not one JSON object without duplicate members");
+		return malformed(pb,
+			"the protected header of the JWS is not one JSON object without duplicate "
+			"members");
 	/* RFC 7515 section 4.1.11: we understand no extension, so none may be critical. */
 	if (jx_get(jws->header, "crit", &member) == OK)
 		return malformed(pb, "the JWS has a \"crit\" header");
@@ -79,19 +82,22 @@ int jws_parse_object(const struct jx *object, struct problem *pb, struct jws **r
 
 	/* RFC 7515 section 7.2.2 with RFC 8555 section 6.2: neither "header" nor "signatures". */
 	if (!jx_is_object(object) || jx_count(object) != 3 ||
-	    jx_get_str(object, "protected", &jws->signing_input_protected) < 0 ||
-	    jx_get_str(object, "payload", &jws->signing_input_payload) < 0 ||
-	    jx_get_str(object, "signature", &signature) < 0)
-		return malformed(pb, "a JWS must be an object of exactly the strings \"protected\", \"payload\" and "
-				     "\"signature\"");
+		jx_get_str(object, "protected", &jws->signing_input_protected) < 0 ||
+		jx_get_str(object, "payload", &jws->signing_input_payload) < 0 ||
+		jx_get_str(object, "signature", &signature) < 0)
+		return malformed(pb,
+			"a JWS must be an object of exactly the strings \"protected\", \"payload\" "
+			"and "
+			"\"signature\"");
 	r = read_header(jws, pb);
 	if (r < 0)
 		return r;
 	if (b64url_parse_buf(jws->signing_input_payload, &jws->payload) < 0)
 		return malformed(pb, "\"payload\" of the JWS is not base64url without padding");
 	if (signature.len > B64URL_LEN(JWS_SIGNATURE_MAX_BYTES) ||
-	    b64url_parse(signature, jws->signature, &jws->signature_len) < 0)
-		return malformed(pb, "\"signature\" of the JWS is not base64url without padding, or too long");
+		b64url_parse(signature, jws->signature, &jws->signature_len) < 0)
+		return malformed(pb,
+			"\"signature\" of the JWS is not base64url without padding, or too long");
 	*ret = TAKE(jws);
 	return OK;
 }
@@ -126,8 +132,8 @@ static int bad_alg(const struct jws *jws, struct problem *pb, const char *why)
 	CLEANUP_BUF struct buf quoted = {0};
 
 	problem_quote(&quoted, bytes_str(jws->alg_text), 32);
-	return problem_set(pb, PROBLEM_BAD_SIGNATURE_ALGORITHM, "the signature algorithm \"%s\" %s", buf_str(&quoted),
-		why);
+	return problem_set(pb, PROBLEM_BAD_SIGNATURE_ALGORITHM, "the signature algorithm \"%s\" %s",
+		buf_str(&quoted), why);
 }
 
 int jws_check_alg(const struct jws *jws, struct problem *pb)
@@ -151,14 +157,16 @@ int jws_check_alg(const struct jws *jws, struct problem *pb)
 int jws_verify(const struct jws *jws, const struct jwk *key, struct problem *pb)
 {
 	/* RFC 7515 section 5.2 step 8: ASCII(protected) . payload */
-	const struct bytes input[] = {jws->signing_input_protected, bytes_str("."), jws->signing_input_payload};
+	const struct bytes input[] = {jws->signing_input_protected, bytes_str("."),
+		jws->signing_input_payload};
 	int r = jws_check_alg(jws, pb);
 
 	if (r < 0)
 		return r;
 	if (jws->alg != key->alg)
 		return bad_alg(jws, pb, "does not fit the account key");
-	if (signature_verify_jws(key, input, ARRAY_LEN(input), bytes_of(jws->signature, jws->signature_len)) < 0)
+	if (signature_verify_jws(key, input, ARRAY_LEN(input),
+		    bytes_of(jws->signature, jws->signature_len)) < 0)
 		return malformed(pb, "the signature of the JWS does not verify");
 	return OK;
 }

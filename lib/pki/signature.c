@@ -1,5 +1,5 @@
-/* signature.c — see signature.h. Digests are computed first and verified by EVP_PKEY_verify: the one-call interface would look the
- * digest up by its name each time. */
+/* signature.c — see signature.h. Digests are computed first and verified by EVP_PKEY_verify: the
+ * one-call interface would look the digest up by its name each time. */
 #include "lib/pki/signature.h"
 
 #include <openssl/rsa.h>
@@ -41,21 +41,24 @@ static size_t ecdsa_der(const uint8_t *rs, size_t coordinate, uint8_t out[ECDSA_
 	return head + len;
 }
 
-static int verify_digest(EVP_PKEY *key, bool rsa, const EVP_MD *md, struct bytes digest, struct bytes signature)
+static int verify_digest(EVP_PKEY *key, bool rsa, const EVP_MD *md, struct bytes digest,
+	struct bytes signature)
 {
 	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
 
 	if (ctx == NULL || EVP_PKEY_verify_init(ctx) != 1)
 		return ossl_drain("EVP_PKEY_verify_init");
-	if (rsa && (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1 ||
-			   EVP_PKEY_CTX_set_signature_md(ctx, md) != 1))
+	if (rsa &&
+		(EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1 ||
+			EVP_PKEY_CTX_set_signature_md(ctx, md) != 1))
 		return ossl_drain("EVP_PKEY_CTX_set_rsa_padding");
 	if (EVP_PKEY_verify(ctx, signature.ptr, signature.len, digest.ptr, digest.len) != 1)
 		return ossl_drain("EVP_PKEY_verify");
 	return OK;
 }
 
-static int digest_parts(const EVP_MD *md, const struct bytes *parts, size_t count, uint8_t *out, unsigned *ret_len)
+static int digest_parts(const EVP_MD *md, const struct bytes *parts, size_t count, uint8_t *out,
+	unsigned *ret_len)
 {
 	CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
@@ -70,7 +73,8 @@ static int digest_parts(const EVP_MD *md, const struct bytes *parts, size_t coun
 	return OK;
 }
 
-static int verify_rsa(EVP_PKEY *key, const struct bytes *parts, size_t count, struct bytes signature)
+static int verify_rsa(EVP_PKEY *key, const struct bytes *parts, size_t count,
+	struct bytes signature)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
@@ -80,8 +84,8 @@ static int verify_rsa(EVP_PKEY *key, const struct bytes *parts, size_t count, st
 	return verify_digest(key, true, ossl_sha256(), bytes_of(digest, len), signature);
 }
 
-static int verify_ecdsa(EVP_PKEY *key, const EVP_MD *md, size_t coordinate, const struct bytes *parts, size_t count,
-	struct bytes signature)
+static int verify_ecdsa(EVP_PKEY *key, const EVP_MD *md, size_t coordinate,
+	const struct bytes *parts, size_t count, struct bytes signature)
 {
 	uint8_t der[ECDSA_DER_MAX], digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;
@@ -94,7 +98,8 @@ static int verify_ecdsa(EVP_PKEY *key, const EVP_MD *md, size_t coordinate, cons
 }
 
 /* RFC 8037 section 3.1: pure EdDSA signs the input itself. */
-static int verify_eddsa(EVP_PKEY *key, const struct bytes *parts, size_t count, struct bytes signature)
+static int verify_eddsa(EVP_PKEY *key, const struct bytes *parts, size_t count,
+	struct bytes signature)
 {
 	CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	CLEANUP_BUF struct buf input = {0};
@@ -102,12 +107,14 @@ static int verify_eddsa(EVP_PKEY *key, const struct bytes *parts, size_t count, 
 	for (size_t i = 0; i < count; i++)
 		buf_add(&input, parts[i].ptr, parts[i].len);
 	if (ctx == NULL || EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, key) != 1 ||
-	    EVP_DigestVerify(ctx, signature.ptr, signature.len, (const uint8_t *)buf_str(&input), input.len) != 1)
+		EVP_DigestVerify(ctx, signature.ptr, signature.len,
+			(const uint8_t *)buf_str(&input), input.len) != 1)
 		return ossl_drain("EVP_DigestVerify");
 	return OK;
 }
 
-int signature_verify_jws(const struct jwk *key, const struct bytes *parts, size_t count, struct bytes signature)
+int signature_verify_jws(const struct jwk *key, const struct bytes *parts, size_t count,
+	struct bytes signature)
 {
 	switch (key->alg) {
 	case JWS_RS256:
@@ -129,7 +136,8 @@ int signature_verify_jws(const struct jwk *key, const struct bytes *parts, size_
 	return ERR_CRYPTO;
 }
 
-int signature_verify_x509(EVP_PKEY *key, bool rsa, const EVP_MD *md, struct bytes input, struct bytes signature)
+int signature_verify_x509(EVP_PKEY *key, bool rsa, const EVP_MD *md, struct bytes input,
+	struct bytes signature)
 {
 	uint8_t digest[EVP_MAX_MD_SIZE];
 	unsigned len = 0;

@@ -1,5 +1,5 @@
-/* fuzz_cert.c — certificates that others made: the view, PEM, and the lint. Input: two octets with the length of an issuing
- * certificate, that certificate, then the bytes to judge. */
+/* fuzz_cert.c — certificates that others made: the view, PEM, and the lint. Input: two octets with
+ * the length of an issuing certificate, that certificate, then the bytes to judge. */
 #include <assert.h>
 
 #include "lib/pki/certview.h"
@@ -12,8 +12,9 @@ static void check_view(struct bytes der)
 	int err = certview_parse(der, &view);
 
 	assert(err == OK || (err == ERR_SYNTAX && view == NULL));
-	assert(err != OK || (view->serial.len > 0 && view->serial.ptr > der.ptr &&
-				    view->serial.ptr + view->serial.len < der.ptr + der.len));
+	assert(err != OK ||
+		(view->serial.len > 0 && view->serial.ptr > der.ptr &&
+			view->serial.ptr + view->serial.len < der.ptr + der.len));
 }
 
 static void check_pem(struct bytes any)
@@ -39,7 +40,10 @@ static void check_pem(struct bytes any)
 static void check_lint(struct bytes issuer, struct bytes der)
 {
 	static const char *const names[] = {"a.example"};
-	const struct lint_expectation want = {.issuer = issuer, .validity_secs = 90 * 86400, .names = names, .nnames = 1};
+	const struct lint_expectation want = {.issuer = issuer,
+		.validity_secs = 90 * 86400,
+		.names = names,
+		.nnames = 1};
 	CLEANUP_BUF struct buf findings = {0};
 	int err = lint_certificate(der, &want, &findings);
 

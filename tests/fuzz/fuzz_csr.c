@@ -1,4 +1,5 @@
-/* fuzz_csr.c — csr_parse: names of an accepted request are sorted, unique and plain; OpenSSL accepts what we accept. */
+/* fuzz_csr.c — csr_parse: names of an accepted request are sorted, unique and plain; OpenSSL
+ * accepts what we accept. */
 #include <assert.h>
 
 #include "lib/pki/csr.h"
@@ -39,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(err == ERR_PROBLEM && pb.type == PROBLEM_BAD_CSR && csr == NULL);
 		return 0;
 	}
-	assert(csr->spki.ptr >= csr->der.ptr && csr->spki.ptr + csr->spki.len <= csr->der.ptr + csr->der.len);
+	assert(csr->spki.ptr >= csr->der.ptr &&
+		csr->spki.ptr + csr->spki.len <= csr->der.ptr + csr->der.len);
 	check_names(csr);
 	check_openssl(bytes_of(data, size), csr);
 	return 0;

@@ -1,4 +1,5 @@
-/* fuzz_der.c — der_read: DER has one encoding, so what was read and written again is the same bytes. */
+/* fuzz_der.c — der_read: DER has one encoding, so what was read and written again is the same
+ * bytes. */
 #include <assert.h>
 
 #include "lib/pki/der.h"
@@ -18,7 +19,8 @@ static void walk(struct bytes in, int depth)
 			assert(in.ptr == before.ptr && in.len == before.len);
 			return;
 		}
-		assert(der_peek(before) == tag && whole.ptr == before.ptr && whole.len + in.len == before.len);
+		assert(der_peek(before) == tag && whole.ptr == before.ptr &&
+			whole.len + in.len == before.len);
 		assert(der_expect(&before, tag, &same) == OK && bytes_equal(same, content));
 		der_put(&again, tag, content);
 		assert(bytes_equal(buf_bytes(&again), whole));

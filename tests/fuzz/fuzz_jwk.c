@@ -1,4 +1,5 @@
-/* fuzz_jwk.c — jwk_parse and jwk_load: every accepted key has one canonical form, which both take back as the same key. */
+/* fuzz_jwk.c — jwk_parse and jwk_load: every accepted key has one canonical form, which both take
+ * back as the same key. */
 #include <assert.h>
 
 #include "lib/pki/jwk.h"
@@ -43,8 +44,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	assert(keypolicy_type(jwk->key) != NULL);
 	assert(jwk_load(bytes_str(jwk->canonical), &loaded) == OK);
 	check_same(jwk, loaded);
-	assert(jx_parse(bytes_str(jwk->canonical), &canonical) == OK && jwk_parse(canonical, &pb, &again) == OK);
+	assert(jx_parse(bytes_str(jwk->canonical), &canonical) == OK &&
+		jwk_parse(canonical, &pb, &again) == OK);
 	check_same(jwk, again);
-	assert(jwk_thumbprint_of(jwk->key, digest) == OK && memcmp(digest, jwk->thumbprint, sizeof(digest)) == 0);
+	assert(jwk_thumbprint_of(jwk->key, digest) == OK &&
+		memcmp(digest, jwk->thumbprint, sizeof(digest)) == 0);
 	return 0;
 }

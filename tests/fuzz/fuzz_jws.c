@@ -1,5 +1,5 @@
-/* fuzz_jws.c — jws_parse: what was decoded encodes to the text that was sent, so no other text means the same; nothing but the
- * one known signature verifies. */
+/* fuzz_jws.c — jws_parse: what was decoded encodes to the text that was sent, so no other text
+ * means the same; nothing but the one known signature verifies. */
 #include <assert.h>
 
 #include "lib/base/b64url.h"
@@ -7,10 +7,11 @@
 #include "tests/fuzz/fuzz.h"
 
 /* RFC 7515 appendix A.3: a public key, and the signature that it verifies. */
-#define KEY                                                                                                            \
-	"{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","                      \
+#define KEY                                                                                        \
+	"{\"crv\":\"P-256\",\"kty\":\"EC\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"," \
 	"\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}"
-#define SIGNATURE "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+#define SIGNATURE                                                                                  \
+	"DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
 
 static void check_verification(const struct jws *jws, const struct jwk *key)
 {
@@ -39,7 +40,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(err == ERR_PROBLEM && pb.type == PROBLEM_MALFORMED && jws == NULL);
 		return 0;
 	}
-	assert(jws->signature_len <= JWS_SIGNATURE_MAX_BYTES && jws->alg_text != NULL && jx_is_object(jws->header));
+	assert(jws->signature_len <= JWS_SIGNATURE_MAX_BYTES && jws->alg_text != NULL &&
+		jx_is_object(jws->header));
 	b64url_append(&payload, buf_bytes(&jws->payload));
 	assert(bytes_equal(buf_bytes(&payload), jws->signing_input_payload));
 	if (jws->alg != JWS_NONE)

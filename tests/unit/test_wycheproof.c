@@ -1,8 +1,9 @@
-/* test_wycheproof.c — the vectors of the Wycheproof project through our own key and signature code. They are not in this
- * repository: tests/unit/vectors/wycheproof/README.md says where they come from and how to name their folder.
+/* test_wycheproof.c — the vectors of the Wycheproof project through our own key and signature code.
+ * They are not in this repository: tests/unit/vectors/wycheproof/README.md says where they come
+ * from and how to name their folder.
  *
- * Every vector is judged; those that we refuse although the project calls them valid are listed with a reason, and a
- * listed vector that is accepted after all fails the test, too. */
+ * Every vector is judged; those that we refuse although the project calls them valid are listed
+ * with a reason, and a listed vector that is accepted after all fails the test, too. */
 #include "tests/unit/pki_fixture.h"
 
 #include <stdio.h>
@@ -79,9 +80,9 @@ static void judge(struct tally *tally, const struct jx *test, bool accepted)
 	tally->accepted += accepted;
 	tally->wrong += !right;
 	if (!right)
-		print_error("%s: tcId %d (%.*s) is %.*s, and we %s it\n", tally->file, (int)id, (int)comment.len,
-			(const char *)comment.ptr, (int)result.len, (const char *)result.ptr,
-			accepted ? "accept" : "refuse");
+		print_error("%s: tcId %d (%.*s) is %.*s, and we %s it\n", tally->file, (int)id,
+			(int)comment.len, (const char *)comment.ptr, (int)result.len,
+			(const char *)result.ptr, accepted ? "accept" : "refuse");
 }
 
 static struct jx *load(const char *name)
@@ -110,8 +111,8 @@ static void finish(const struct tally *tally, const struct jx *root)
 
 	assert_int_equal(jx_get_int(root, "numberOfTests", &expected), OK);
 	assert_int_equal(tally->vectors, expected);
-	print_message("%s: %u vectors, %u accepted, %u judged wrongly\n", tally->file, tally->vectors, tally->accepted,
-		tally->wrong);
+	print_message("%s: %u vectors, %u accepted, %u judged wrongly\n", tally->file,
+		tally->vectors, tally->accepted, tally->wrong);
 	assert_int_equal(tally->wrong, 0);
 }
 
@@ -132,7 +133,8 @@ static void run(const char *file, const struct deviation *deviations, accepts_fn
 	finish(&tally, root);
 }
 
-/* protected.payload.signature as the flattened object that we read. False when there are not three parts. */
+/* protected.payload.signature as the flattened object that we read. False when there are not three
+ * parts. */
 static bool flatten(struct bytes compact, struct buf *out)
 {
 	static const char *const names[] = {"protected", "payload", "signature"};
@@ -140,7 +142,8 @@ static bool flatten(struct bytes compact, struct buf *out)
 
 	jx_begin_object(&o, NULL);
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-		const uint8_t *dot = compact.len == 0 ? NULL : memchr(compact.ptr, '.', compact.len);
+		const uint8_t *dot =
+			compact.len == 0 ? NULL : memchr(compact.ptr, '.', compact.len);
 		size_t len = dot == NULL ? compact.len : (size_t)(dot - compact.ptr);
 
 		if ((dot == NULL) != (i == 2))
@@ -172,7 +175,7 @@ static bool accepts_jws(const struct jx *group, const struct jx *test)
 
 	assert_int_equal(jx_get_str(test, "jws", &compact), OK);
 	if (!flatten(compact, &flattened) || jws_parse(buf_bytes(&flattened), &pb, &jws) < 0 ||
-	    jws_check_alg(jws, &pb) < 0)
+		jws_check_alg(jws, &pb) < 0)
 		return false;
 	if (jx_get_object(group, "public", &key) < 0)
 		assert_int_equal(jx_get_object(group, "private", &key), OK);
@@ -198,7 +201,8 @@ static void hex(const struct jx *object, const char *name, struct buf *out)
 	}
 }
 
-/* The group's key by its SubjectPublicKeyInfo; where a jwk comes with it, it must be the same key. */
+/* The group's key by its SubjectPublicKeyInfo; where a jwk comes with it, it must be the same key.
+ */
 static struct jwk *group_key(const struct jx *group)
 {
 	CLEANUP_BUF struct buf spki = {0};
@@ -215,9 +219,11 @@ static struct jwk *group_key(const struct jx *group)
 	pubkey_put_jwk(&numbers, &canonical);
 	if (jwk_load(buf_bytes(&canonical), &jwk) < 0)
 		return NULL;
-	if (jx_get_object(group, "publicKeyJwk", &object) == OK || jx_get_object(group, "keyJwk", &object) == OK) {
+	if (jx_get_object(group, "publicKeyJwk", &object) == OK ||
+		jx_get_object(group, "keyJwk", &object) == OK) {
 		/* A few groups have e = 3, which verifies, but which no client may bring. */
-		assert_int_equal(jwk_parse(object, &pb, &same) == OK, numbers.kind != PUBKEY_RSA || numbers.e == 65537);
+		assert_int_equal(jwk_parse(object, &pb, &same) == OK,
+			numbers.kind != PUBKEY_RSA || numbers.e == 65537);
 		if (same != NULL)
 			assert_memory_equal(same->thumbprint, jwk->thumbprint, JWK_THUMBPRINT_LEN);
 	}
