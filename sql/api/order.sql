@@ -50,8 +50,8 @@ BEGIN
 	SELECT array_agg(coalesce(u.authz_id, n.id) ORDER BY n.i), count(*) - count(u.authz_id), min(u.expires_at)
 		INTO r.authz_ids, v_outstanding, v_first
 		FROM unnest(p_names, p_authz_ids) WITH ORDINALITY n(name, id, i)
-		LEFT JOIN reusable_authorizations u ON u.account_id = p_account AND u.name = n.name
-			AND u.expires_at >= p_min_reuse;
+		LEFT JOIN LATERAL (SELECT x.authz_id, x.expires_at FROM reusable_authorizations x
+			WHERE x.account_id = p_account AND x.name = n.name AND x.expires_at >= p_min_reuse LIMIT 1) u ON true;
 	IF v_outstanding > 0 THEN
 		v_first := least(v_first, p_authz_expires_at);
 		INSERT INTO authorizations (id, account_id, order_id, expires_at, wildcard, name, secret)
