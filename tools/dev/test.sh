@@ -46,7 +46,7 @@ integration() {
 	local built=$1
 	shift
 	STACK_DIR=$TEST_DIR/$built
-	stack_up "$STACK_DIR" "$built" --conf validation.retry_pause=1s "$@"
+	stack_up "$STACK_DIR" "$built" --conf validation.retry_pause=1s --conf validation.attempt_timeout=5s "$@"
 	(cd "$TOP/tests/integration" && ASSAY_ENV=$STACK_DIR/env ASSAY_LOG=$STACK_DIR/log ASSAY_BUILD=$TOP/build/$built \
 		PATH="$PATH:/usr/sbin:/sbin" /usr/bin/python3 -m pytest -q -p no:cacheprovider .) ||
 		fail "integration tests failed on build/$built; logs: $STACK_DIR/log"
