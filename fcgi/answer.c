@@ -58,34 +58,34 @@ int problem_of_store(enum store_code code, struct problem *pb)
 		return problem_set_status(pb, 404, PROBLEM_MALFORMED,
 			"there is no such resource, or it is not this account's");
 	case STORE_CONFLICT:
-		return problem_set(
-			pb, PROBLEM_MALFORMED, "the state of the resource does not allow this");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"the state of the resource does not allow this");
 	case STORE_NOT_READY:
-		return problem_set(
-			pb, PROBLEM_ORDER_NOT_READY, "the order is not ready to be finalized");
+		return problem_set(pb, PROBLEM_ORDER_NOT_READY,
+			"the order is not ready to be finalized");
 	case STORE_NAMES_DIFFER:
 		return problem_set(pb, PROBLEM_BAD_CSR,
 			"the CSR's names are not exactly the order's identifiers");
 	case STORE_KEY_BLOCKED:
-		return problem_set(
-			pb, PROBLEM_BAD_PUBLIC_KEY, "this key is known to be compromised");
+		return problem_set(pb, PROBLEM_BAD_PUBLIC_KEY,
+			"this key is known to be compromised");
 	case STORE_KEY_IS_ACCOUNT:
-		return problem_set(
-			pb, PROBLEM_BAD_CSR, "the certificate's key must not be an account key");
+		return problem_set(pb, PROBLEM_BAD_CSR,
+			"the certificate's key must not be an account key");
 	case STORE_EXPIRED:
 		return problem_set_status(pb, 404, PROBLEM_MALFORMED, "the resource has expired");
 	case STORE_ALREADY_REVOKED:
-		return problem_set(
-			pb, PROBLEM_ALREADY_REVOKED, "the certificate was revoked before");
+		return problem_set(pb, PROBLEM_ALREADY_REVOKED,
+			"the certificate was revoked before");
 	case STORE_UNAUTHORIZED:
-		return problem_set(
-			pb, PROBLEM_UNAUTHORIZED, "this account or key has no right to do this");
+		return problem_set(pb, PROBLEM_UNAUTHORIZED,
+			"this account or key has no right to do this");
 	case STORE_PROFILE_RETIRED:
-		return problem_set(
-			pb, PROBLEM_INVALID_PROFILE, "the order's profile is not offered any more");
+		return problem_set(pb, PROBLEM_INVALID_PROFILE,
+			"the order's profile is not offered any more");
 	case STORE_KEY_IN_USE:
-		return problem_set_status(
-			pb, 409, PROBLEM_MALFORMED, "the key is another account's key");
+		return problem_set_status(pb, 409, PROBLEM_MALFORMED,
+			"the key is another account's key");
 	}
 	return ERR_INTERNAL;
 }

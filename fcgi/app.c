@@ -109,8 +109,8 @@ static bool waits(const struct app *app)
 	return false;
 }
 
-static int open_socket(
-	const struct options *options, const struct conf *conf, const struct app *app)
+static int open_socket(const struct options *options, const struct conf *conf,
+	const struct app *app)
 {
 	CLEANUP_BUF struct buf path = {0};
 
@@ -138,8 +138,8 @@ static void reload(const char *path)
 
 static void serve_until_stopped(const char *conf_path)
 {
-	struct pollfd fds[] = {
-		{.fd = stop_fd(), .events = POLLIN}, {.fd = stop_reload_fd(), .events = POLLIN}};
+	struct pollfd fds[] = {{.fd = stop_fd(), .events = POLLIN},
+		{.fd = stop_reload_fd(), .events = POLLIN}};
 
 	while (!stop_requested()) {
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)

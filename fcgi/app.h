@@ -1,15 +1,17 @@
 /* app.h — the FastCGI program skeleton: one process, few threads, no blocked thread.
  *
  * Stages of a request:
- *   worker threads   accept, read, route, JWS parse, key (cache, or one extra database call), signature, url check,
- *                    route->prepare (its verdict waits until the nonce is known to be good)
- *   redis thread     consume the nonce; later XADD the job; one pipeline for whatever arrived while the last one ran
- *   database threads run r->call in one pipelined batch, then route->respond
- *   listener thread  hears the workers' "done" messages and wakes parked requests
- * A route is two small functions. Public requests (AUTH_NONE) are answered in the worker thread: prepare fills the answer.
+ *   worker threads    accept, read, route, JWS parse, key (cached, or one extra database call),
+ *                     signature, url check, route->prepare (its verdict waits for the nonce's)
+ *   redis thread      consume the nonce; later XADD the job; whatever arrived in one pipeline
+ *   database threads  run r->call in one pipelined batch, then route->respond
+ *   listener thread   hears the workers' "done" messages and wakes parked requests
  *
- * The verdicts a client sees come in the order of DESIGN: method, content type, size, JWS, alg, key, signature, nonce, url,
- * account state, terms, ownership, handler. */
+ * A route is two small functions. Public requests (AUTH_NONE) are answered in the worker thread:
+ * prepare fills the answer.
+ *
+ * The verdicts a client sees come in the order of DESIGN: method, content type, size, JWS, alg,
+ * key, signature, nonce, url, account state, terms, ownership, handler. */
 #pragma once
 
 #include "lib/acme/envelope.h"
@@ -24,32 +26,36 @@
 struct request;
 
 enum route_auth { AUTH_NONE, AUTH_KID, AUTH_JWK, AUTH_EITHER };
-enum route_payload { PAYLOAD_EMPTY, PAYLOAD_JSON, PAYLOAD_ANY }; /* EMPTY: POST-as-GET; ANY: empty or a JSON object */
+/* EMPTY: POST-as-GET; ANY: empty or a JSON object. */
+enum route_payload { PAYLOAD_EMPTY, PAYLOAD_JSON, PAYLOAD_ANY };
 
 struct route {
-	const char *path;      /* "/acme/order/{}/finalize"; {} is one path segment */
+	const char *path; /* "/acme/order/{}/finalize"; {} is one path segment */
 	enum route_auth auth;
 	enum route_payload payload;
-	/* Verified request → one statement (r->call), or a refusal (ERR_PROBLEM), or for AUTH_NONE the answer itself. */
+	/* Verified request → one statement (r->call), or a refusal (ERR_PROBLEM), or for AUTH_NONE
+	 * the answer itself. */
 	int (*prepare)(struct request *r, struct problem *pb);
-	/* The call's result → status, headers, body; or ERR_PROBLEM. Runs again after a wait, with r->waited set. What
-	 * problem_of_store returns is passed on: ERR_CONFLICT makes the skeleton verify with the account's key of now, and start over
-	 * with prepare. Headers added before a refusal go out with its problem document. */
+	/* The call's result → status, headers, body; or ERR_PROBLEM. Runs again after a wait, with
+	 * r->waited set. What problem_of_store returns is passed on: ERR_CONFLICT makes the
+	 * skeleton verify with the account's key of now, and start over with prepare. Headers added
+	 * before a refusal go out with its problem document. */
 	int (*respond)(struct request *r, struct problem *pb);
 	/* After a wait: puts the reading statement into r->call. NULL: this route never waits. */
 	void (*reread)(struct request *r);
 	bool get;  /* AUTH_NONE: GET and HEAD are allowed */
-	bool post; /* AUTH_NONE: POST-as-GET is allowed too (directory, newNonce: RFC 8555 section 6.3); its
-	            * JWS is verified like any other, with kid or jwk */
+	bool post; /* AUTH_NONE: POST-as-GET is allowed too (directory, newNonce: RFC 8555
+		    * section 6.3); its JWS is verified like any other, with kid or jwk */
 };
 
 struct answer {
 	int status;
 	const char *content_type; /* NULL: application/json */
-	struct buf headers;       /* "Name: value\r\n" lines; Replay-Nonce, Link index, Cache-Control come from the skeleton */
+	struct buf headers; /* "Name: value\r\n" lines; Replay-Nonce, Link index, Cache-Control come
+			       from the skeleton */
 	struct buf body;
-	bool no_index;            /* the directory itself: no Link rel="index" */
-	bool no_nonce;            /* directory by GET: no Replay-Nonce */
+	bool no_index; /* the directory itself: no Link rel="index" */
+	bool no_nonce; /* directory by GET: no Replay-Nonce */
 };
 
 struct request {
@@ -58,51 +64,54 @@ struct request {
 	struct bytes args[PATH_ARGS_MAX]; /* what {} matched */
 	struct bytes query;               /* behind '?', raw */
 	const char *method;
-	const char *accept;               /* the Accept header as sent, or NULL */
-	char trace[IDENT_TEXT_LEN + 1];   /* request id: in the log line and in serverInternal problems */
+	const char *accept; /* the Accept header as sent, or NULL */
+	/* Request id: in the log line and in serverInternal problems. */
+	char trace[IDENT_TEXT_LEN + 1];
 
-	struct envelope *env;             /* NULL for plain GET */
-	struct jwk *key;                  /* the key that verified the signature */
-	struct ident account;             /* of kid */
-	struct jx *payload;               /* NULL: empty payload */
+	struct envelope *env; /* NULL for plain GET */
+	struct jwk *key;      /* the key that verified the signature */
+	struct ident account; /* of kid */
+	struct jx *payload;   /* NULL: empty payload */
 
-	struct db_call call;              /* prepare binds it; respond reads it */
-	void *state;                      /* the route's own, freed with free_state */
+	struct db_call call; /* prepare binds it; respond reads it */
+	void *state;         /* the route's own, freed with free_state */
 	void (*free_state)(void *);
 
 	/* respond may ask for these: */
-	bool enqueue;                     /* XADD job before answering */
+	bool enqueue; /* XADD job before answering */
 	enum job_kind job;
 	struct ident job_id;
-	bool unfinished;                  /* the object still moves: wait for watch, bounded, then reread */
-	struct ident watch;               /* prepare sets it (and watching) so that no wake-up is lost */
+	bool unfinished;    /* the object still moves: wait for watch, bounded, then reread */
+	struct ident watch; /* prepare sets it (and watching) so that no wake-up is lost */
 	bool watching;
-	bool waited;                      /* respond runs after a wait */
+	bool waited; /* respond runs after a wait */
 
 	struct answer answer;
 };
 
 struct app {
-	const char *program;                    /* "assay-order" */
-	const char *role;                       /* database role and Redis user */
+	const char *program; /* "assay-order" */
+	const char *role;    /* database role and Redis user */
 	const struct route *routes;
 	size_t nroutes;
-	const struct db_stmt *const *stmts;     /* NULL-terminated; account_key_stmt is among them. With heartbeat_stmt
-	                                         * the program shows that it lives */
-	const char *socket_name;                /* "order.sock" in handlers.socket_dir */
+	const struct db_stmt *const *stmts; /* NULL-terminated; account_key_stmt is among them. With
+					     * heartbeat_stmt the program shows that it lives */
+	const char *socket_name;            /* "order.sock" in handlers.socket_dir */
 };
 
-/* The whole program: options (-c FILE, -l SOCKET, --version, --help), configuration, socket (fd 0 or LISTEN_FDS when systemd passed one),
- * threads, drain on SIGTERM. Returns the exit status. */
+/* The whole program: options (-c FILE, -l SOCKET, --version, --help), configuration, socket (fd 0
+ * or LISTEN_FDS when systemd passed one), threads, drain on SIGTERM. Returns the exit status. */
 int app_main(int argc, char **argv, const struct app *app);
 
 /* Helpers for routes: */
 /* Appends "Name: value\r\n"; value must not hold CR or LF (asserted). */
 void answer_header(struct answer *a, const char *name, const char *fmt, ...) PRINTF_LIKE(3, 4);
-/* Code of a database function → problem, for the codes every route shares (account state, not found, …). OK for STORE_OK,
- * ERR_CONFLICT for STORE_ACCOUNT_KEY_CHANGED: respond returns either as it is. */
+/* Code of a database function → problem, for the codes every route shares (account state, not
+ * found, …). OK for STORE_OK, ERR_CONFLICT for STORE_ACCOUNT_KEY_CHANGED: respond returns either as
+ * it is. */
 int problem_of_store(enum store_code code, struct problem *pb);
-/* Whether PostgreSQL and Redis answered when they were last used, at most some seconds ago: for /ready. */
+/* Whether PostgreSQL and Redis answered when they were last used, at most some seconds ago: for
+ * /ready. */
 struct app_health {
 	bool database;
 	bool redis;

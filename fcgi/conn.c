@@ -92,7 +92,7 @@ static void take_connection(void)
 
 		if (errno == EAGAIN || errno == EINTR || errno == ECONNABORTED)
 			return;
-		/* Out of descriptors or memory: the backlog waits, the connections we have go on. */
+		/* Out of descriptors or memory: the backlog waits, our connections go on. */
 		log_event(LOG_LEVEL_ERROR, "accept failed", F_STR("error", strerror(errno)));
 		nanosleep(&pause, NULL);
 		return;

@@ -27,8 +27,8 @@ static void append_html(struct buf *out, const char *text)
 	}
 }
 
-static void append_link(
-	struct buf *out, const char *before, const char *url, const char *path, const char *after)
+static void append_link(struct buf *out, const char *before, const char *url, const char *path,
+	const char *after)
 {
 	buf_add_str(out, before);
 	buf_add_str(out, "<a href=\"");
@@ -59,8 +59,8 @@ static int prepare_home(struct request *r, struct problem *pb)
 	a->status = 200;
 	a->content_type = "text/html; charset=utf-8";
 	a->no_nonce = true;
-	answer_header(
-		a, "Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'");
+	answer_header(a, "Content-Security-Policy",
+		"default-src 'none'; style-src 'unsafe-inline'");
 	buf_add_str(&a->body, home_head);
 	append_link(&a->body,
 		"<p>Give your ACME client this directory URL: ", r->conf->server.base_url,
@@ -75,8 +75,10 @@ static int prepare_home(struct request *r, struct problem *pb)
 	return OK;
 }
 
-const struct route directory_home_route = {
-	.path = "/", .auth = AUTH_NONE, .get = true, .prepare = prepare_home};
+const struct route directory_home_route = {.path = "/",
+	.auth = AUTH_NONE,
+	.get = true,
+	.prepare = prepare_home};
 
 /* RFC 8555 section 7.1.1: the index of everything, so without a link to itself. */
 static int prepare_directory(struct request *r, struct problem *pb)
@@ -115,8 +117,10 @@ static int prepare_health(struct request *r, struct problem *pb)
 	return OK;
 }
 
-const struct route directory_health_route = {
-	.path = "/health", .auth = AUTH_NONE, .get = true, .prepare = prepare_health};
+const struct route directory_health_route = {.path = "/health",
+	.auth = AUTH_NONE,
+	.get = true,
+	.prepare = prepare_health};
 
 static int prepare_ready(struct request *r, struct problem *pb)
 {
@@ -133,5 +137,7 @@ static int prepare_ready(struct request *r, struct problem *pb)
 	return OK;
 }
 
-const struct route directory_ready_route = {
-	.path = "/ready", .auth = AUTH_NONE, .get = true, .prepare = prepare_ready};
+const struct route directory_ready_route = {.path = "/ready",
+	.auth = AUTH_NONE,
+	.get = true,
+	.prepare = prepare_ready};

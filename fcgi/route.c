@@ -83,15 +83,15 @@ int route_check(const struct route *routes, size_t nroutes, const struct http_re
 	r->query = in->query;
 	r->accept = in->accept;
 	if (in->path.len + in->query.len > URI_MAX_BYTES)
-		return problem_set_status(
-			pb, 414, PROBLEM_MALFORMED, "the request's path is too long");
+		return problem_set_status(pb, 414, PROBLEM_MALFORMED,
+			"the request's path is too long");
 	for (size_t i = 0; i < nroutes && r->route == NULL; i++) {
 		if (route_matches(routes[i].path, in->path, r->args))
 			r->route = &routes[i];
 	}
 	if (r->route == NULL)
-		return problem_set_status(
-			pb, 404, PROBLEM_MALFORMED, "there is nothing at this path");
+		return problem_set_status(pb, 404, PROBLEM_MALFORMED,
+			"there is nothing at this path");
 	err = check_method(r->route, r, post, pb);
 	if (err != OK)
 		return err;

@@ -29,8 +29,8 @@ static int read_payload(struct request *r, struct problem *pb)
 
 	if (payload->len == 0) {
 		if (wanted == PAYLOAD_JSON)
-			return problem_set(
-				pb, PROBLEM_MALFORMED, "the payload must be a JSON object");
+			return problem_set(pb, PROBLEM_MALFORMED,
+				"the payload must be a JSON object");
 		return OK;
 	}
 	/* RFC 8555 section 6.3: zero octets, not an empty object. */
@@ -63,8 +63,8 @@ static int open_nonce(struct exchange *x, struct nonce_pool *nonces)
 	if (err == ERR_SYNTAX)
 		return problem_set(&x->problem, PROBLEM_MALFORMED, "the nonce is not base64url");
 	if (err == ERR_NOENT)
-		return problem_set(
-			&x->problem, PROBLEM_BAD_NONCE, "the nonce is not one of ours, or too old");
+		return problem_set(&x->problem, PROBLEM_BAD_NONCE,
+			"the nonce is not one of ours, or too old");
 	return err;
 }
 
@@ -93,8 +93,8 @@ enum verified verify_begin(struct exchange *x, struct keycache *cache, struct no
 		[AUTH_JWK] = ENVELOPE_JWK,
 		[AUTH_EITHER] = ENVELOPE_EITHER};
 	struct request *r = &x->r;
-	int err = envelope_parse(
-		r->conf, buf_bytes(&x->in.body), allowed[r->route->auth], &x->problem, &r->env);
+	int err = envelope_parse(r->conf, buf_bytes(&x->in.body), allowed[r->route->auth],
+		&x->problem, &r->env);
 
 	if (err != OK)
 		return refused(x, err);

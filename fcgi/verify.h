@@ -15,8 +15,8 @@ enum verified {
 /* The worker thread, once for each signed request. */
 enum verified verify_begin(struct exchange *x, struct keycache *cache, struct nonce_pool *nonces);
 /* x->key_call has run without error. */
-enum verified verify_with_key_call(
-	struct exchange *x, struct keycache *cache, struct nonce_pool *nonces);
+enum verified verify_with_key_call(struct exchange *x, struct keycache *cache,
+	struct nonce_pool *nonces);
 /* The route's call answered that the account has another key now: drops the cached one and starts
  * over, once. */
 enum verified verify_key_changed(struct exchange *x, struct keycache *cache);

@@ -9,13 +9,14 @@
 #define END_CERTIFICATE "-----END CERTIFICATE-----"
 #define PEM_COLUMNS 64
 
-/* RFC 5280 section 4.1: the serialNumber is the first INTEGER of a v2 or v3 TBSCertificate behind [0] version. */
+/* RFC 5280 section 4.1: the serialNumber is the first INTEGER of a v2 or v3 TBSCertificate behind
+ * [0] version. */
 static int find_serial(struct bytes der, struct bytes *ret)
 {
 	struct bytes certificate, tbs;
 
 	if (der_expect(&der, DER_SEQUENCE, &certificate) < 0 || der.len > 0 ||
-	    der_expect(&certificate, DER_SEQUENCE, &tbs) < 0)
+		der_expect(&certificate, DER_SEQUENCE, &tbs) < 0)
 		return ERR_SYNTAX;
 	if (der_peek(tbs) == 0xa0 && der_expect(&tbs, 0xa0, NULL) < 0)
 		return ERR_SYNTAX;
@@ -27,7 +28,8 @@ int certview_parse(struct bytes der, struct certview **ret)
 	CLEANUP(certview_free) struct certview *view = xcalloc(1, sizeof(*view));
 	const uint8_t *end = der.ptr;
 
-	if (der.len > CERTIFICATE_MAX_BYTES || find_serial(der, &view->serial) < 0 || view->serial.len == 0)
+	if (der.len > CERTIFICATE_MAX_BYTES || find_serial(der, &view->serial) < 0 ||
+		view->serial.len == 0)
 		return ERR_SYNTAX;
 	view->x509 = d2i_X509(NULL, &end, (long)der.len);
 	if (view->x509 == NULL || end != der.ptr + der.len) {
@@ -70,8 +72,9 @@ static struct bytes next_line(struct bytes *in)
 	struct bytes line = bytes_of(in->ptr, len);
 
 	*in = bytes_of(in->ptr + len + (lf != NULL), in->len - len - (lf != NULL));
-	while (line.len > 0 && (line.ptr[line.len - 1] == '\r' || line.ptr[line.len - 1] == ' ' ||
-				       line.ptr[line.len - 1] == '\t'))
+	while (line.len > 0 &&
+		(line.ptr[line.len - 1] == '\r' || line.ptr[line.len - 1] == ' ' ||
+			line.ptr[line.len - 1] == '\t'))
 		line.len--;
 	return line;
 }

@@ -1,4 +1,5 @@
-/* certview.h — what handlers need of a certificate that a client sends (revokeCert) or that we read from a file. */
+/* certview.h — what handlers need of a certificate that a client sends (revokeCert) or that we read
+ * from a file. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -15,5 +16,6 @@ void certview_free(struct certview *view);
 DEFINE_CLEANUP(certview_free, struct certview *)
 /* Appends one PEM block (64 columns, LF). */
 void pem_append(struct buf *out, const char *label, struct bytes der);
-/* Every CERTIFICATE block of a PEM text, as DER buffers. ERR_SYNTAX when there is none or junk inside. */
+/* Every CERTIFICATE block of a PEM text, as DER buffers. ERR_SYNTAX when there is none or junk
+ * inside. */
 MUST_CHECK int pem_certificates(struct bytes pem, struct buf **ret, size_t *ret_count);

@@ -1,13 +1,13 @@
-/* csr.c — see csr.h. One pass over the DER finds every part without allocating or computing; then the key is made, judged
- * and used on the self-signature; names come last. d2i_X509_REQ would decode the key through OpenSSL's decoders on the way,
- * for more than all of this together. */
+/* csr.c — see csr.h. One pass over the DER finds every part without allocating or computing; then
+ * come the names, and only for a request without fault the costly part: the key is made, judged and
+ * used on the self-signature. d2i_X509_REQ would decode the key through OpenSSL's decoders on the
+ * way, for more than all of this together. */
 #include "lib/pki/csr.h"
-
-#include <openssl/rsa.h>
 
 #include "lib/pki/der.h"
 #include "lib/pki/keypolicy.h"
 #include "lib/pki/oid.h"
+#include "lib/pki/signature.h"
 
 #define CSR_NAME_MAX_BYTES 253
 #define TAG_ATTRIBUTES 0xa0
@@ -17,13 +17,13 @@
 
 /* What the walk found; everything is borrowed from the DER. */
 struct parts {
-	struct bytes info;      /* CertificationRequestInfo, whole: what is signed */
+	struct bytes info; /* CertificationRequestInfo, whole: what is signed */
 	struct bytes spki;
 	struct bytes algorithm; /* signatureAlgorithm, contents */
 	struct bytes signature;
 	struct bytes common_name; /* ptr NULL when there is none */
-	struct bytes extensions; /* contents of Extensions; ptr NULL when there are none */
-	struct bytes san;       /* contents of GeneralNames; ptr NULL when there are none */
+	struct bytes extensions;  /* contents of Extensions; ptr NULL when there are none */
+	struct bytes san;         /* contents of GeneralNames; ptr NULL when there are none */
 };
 
 static int refuse(struct problem *pb, const char *detail)
@@ -46,36 +46,44 @@ static int walk_subject(struct bytes rdns, struct parts *parts, struct problem *
 		if (der_expect(&rdns, DER_SET, &rdn) < 0 || rdn.len == 0)
 			return not_der(pb);
 		while (rdn.len > 0) {
-			if (der_expect(&rdn, DER_SEQUENCE, &pair) < 0 || der_expect(&pair, DER_OID, &oid) < 0 ||
-			    der_read(&pair, &tag, &value, NULL) < 0 || pair.len > 0)
+			if (der_expect(&rdn, DER_SEQUENCE, &pair) < 0 ||
+				der_expect(&pair, DER_OID, &oid) < 0 ||
+				der_read(&pair, &tag, &value, NULL) < 0 || pair.len > 0)
 				return not_der(pb);
 			if (!bytes_equal(oid, OID_COMMON_NAME))
 				continue;
 			if (parts->common_name.ptr != NULL)
 				return refuse(pb, "the subject has more than one commonName");
-			if (tag != DER_UTF8_STRING && tag != DER_PRINTABLE_STRING && tag != DER_IA5_STRING)
-				return refuse(pb, "the commonName is not UTF8String, PrintableString or IA5String");
+			if (tag != DER_UTF8_STRING && tag != DER_PRINTABLE_STRING &&
+				tag != DER_IA5_STRING)
+				return refuse(pb,
+					"the commonName is not UTF8String, PrintableString or "
+					"IA5String");
 			parts->common_name = value;
 		}
 	}
 	return OK;
 }
 
-/* RFC 2986 section 4.1 and RFC 2985 section 5.4.2: extensionRequest is single-valued and comes once. */
+/* RFC 2986 section 4.1 and RFC 2985 section 5.4.2: extensionRequest is single-valued and comes
+ * once. */
 static int walk_attributes(struct bytes attributes, struct parts *parts, struct problem *pb)
 {
 	while (attributes.len > 0) {
 		struct bytes attribute, oid, values, value;
 
-		if (der_expect(&attributes, DER_SEQUENCE, &attribute) < 0 || der_expect(&attribute, DER_OID, &oid) < 0 ||
-		    der_expect(&attribute, DER_SET, &values) < 0 || attribute.len > 0)
+		if (der_expect(&attributes, DER_SEQUENCE, &attribute) < 0 ||
+			der_expect(&attribute, DER_OID, &oid) < 0 ||
+			der_expect(&attribute, DER_SET, &values) < 0 || attribute.len > 0)
 			return not_der(pb);
 		if (!bytes_equal(oid, OID_EXTENSION_REQUEST))
 			continue;
 		if (parts->extensions.ptr != NULL)
 			return refuse(pb, "more than one extensionRequest attribute");
 		if (der_expect(&values, DER_SEQUENCE, &value) < 0 || values.len > 0)
-			return refuse(pb, "the extensionRequest attribute must hold exactly one list of extensions");
+			return refuse(pb,
+				"the extensionRequest attribute must hold exactly one list of "
+				"extensions");
 		parts->extensions = value;
 	}
 	return OK;
@@ -87,11 +95,12 @@ static int walk_request(struct bytes der, struct parts *parts, struct problem *p
 	struct bytes request, info, version, subject, attributes;
 	int r;
 
-	if (der_expect(&der, DER_SEQUENCE, &request) < 0 || der.len > 0 || der_peek(request) != DER_SEQUENCE ||
-	    der_read(&request, NULL, &info, &parts->info) < 0 ||
-	    der_expect(&request, DER_SEQUENCE, &parts->algorithm) < 0 ||
-	    der_expect(&request, DER_BIT_STRING, &parts->signature) < 0 || request.len > 0 ||
-	    parts->signature.len < 1 || parts->signature.ptr[0] != 0)
+	if (der_expect(&der, DER_SEQUENCE, &request) < 0 || der.len > 0 ||
+		der_peek(request) != DER_SEQUENCE ||
+		der_read(&request, NULL, &info, &parts->info) < 0 ||
+		der_expect(&request, DER_SEQUENCE, &parts->algorithm) < 0 ||
+		der_expect(&request, DER_BIT_STRING, &parts->signature) < 0 || request.len > 0 ||
+		parts->signature.len < 1 || parts->signature.ptr[0] != 0)
 		return not_der(pb);
 	parts->signature = bytes_of(parts->signature.ptr + 1, parts->signature.len - 1);
 
@@ -101,8 +110,8 @@ static int walk_request(struct bytes der, struct parts *parts, struct problem *p
 	if (!bytes_equal(version, bytes_of("\0", 1)))
 		return refuse(pb, "unknown PKCS#10 version");
 	if (der_expect(&info, DER_SEQUENCE, &subject) < 0 || der_peek(info) != DER_SEQUENCE ||
-	    der_read(&info, NULL, NULL, &parts->spki) < 0 || der_expect(&info, TAG_ATTRIBUTES, &attributes) < 0 ||
-	    info.len > 0)
+		der_read(&info, NULL, NULL, &parts->spki) < 0 ||
+		der_expect(&info, TAG_ATTRIBUTES, &attributes) < 0 || info.len > 0)
 		return not_der(pb);
 	r = walk_subject(subject, parts, pb);
 	if (r < 0)
@@ -116,9 +125,11 @@ static int check_basic_constraints(struct bytes value, struct problem *pb)
 
 	if (der_expect(&value, DER_SEQUENCE, &body) < 0 || value.len > 0)
 		return refuse(pb, "the basicConstraints extension is not DER");
-	/* cA is DEFAULT FALSE, so in DER only TRUE is ever written; a pathLenConstraint is for a CA alone. */
+	/* cA is DEFAULT FALSE, so in DER only TRUE is ever written; a pathLenConstraint is for a CA
+	 * alone. */
 	if (body.len > 0 && !bytes_equal(body, bytes_of("\x01\x01\x00", 3)))
-		return refuse(pb, "the request asks for the certificate of a CA (basicConstraints)");
+		return refuse(pb,
+			"the request asks for the certificate of a CA (basicConstraints)");
 	return OK;
 }
 
@@ -126,18 +137,22 @@ static int check_key_usage(struct bytes value, struct problem *pb)
 {
 	struct bytes bits;
 
-	if (der_expect(&value, DER_BIT_STRING, &bits) < 0 || value.len > 0 || bits.len < 2 || bits.ptr[0] > 7)
+	if (der_expect(&value, DER_BIT_STRING, &bits) < 0 || value.len > 0 || bits.len < 2 ||
+		bits.ptr[0] > 7)
 		return refuse(pb, "the keyUsage extension is not DER");
 	if ((bits.ptr[1] & (KEY_USAGE_CERT_SIGN | KEY_USAGE_CRL_SIGN)) != 0)
 		return refuse(pb, "the request asks for the key usages of a CA");
 	return OK;
 }
 
-/* What a request may not ask for is refused; what is harmless is ignored, since certificates are built from policy. */
-static int check_extension(struct bytes oid, struct bytes value, struct parts *parts, struct problem *pb)
+/* What a request may not ask for is refused; what is harmless is ignored, since certificates are
+ * built from policy. */
+static int check_extension(struct bytes oid, struct bytes value, struct parts *parts,
+	struct problem *pb)
 {
 	if (bytes_equal(oid, OID_SUBJECT_ALT_NAME)) {
-		if (der_expect(&value, DER_SEQUENCE, &parts->san) < 0 || value.len > 0 || parts->san.len == 0)
+		if (der_expect(&value, DER_SEQUENCE, &parts->san) < 0 || value.len > 0 ||
+			parts->san.len == 0)
 			return refuse(pb, "the subjectAltName extension is not DER or is empty");
 		return OK;
 	}
@@ -149,7 +164,9 @@ static int check_extension(struct bytes oid, struct bytes value, struct parts *p
 		return refuse(pb, "the request asks for nameConstraints, which only a CA may have");
 	/* RFC 7633: leaving it out silently would take away a protection that was asked for. */
 	if (bytes_equal(oid, OID_TLS_FEATURE))
-		return refuse(pb, "the request asks for the TLS feature extension (must staple), which is not issued here");
+		return refuse(pb,
+			"the request asks for the TLS feature extension (must staple), which is "
+			"not issued here");
 	return OK;
 }
 
@@ -158,10 +175,11 @@ static int read_extension(struct bytes *rest, struct bytes *ret_oid, struct byte
 {
 	struct bytes extension, critical;
 
-	if (der_expect(rest, DER_SEQUENCE, &extension) < 0 || der_expect(&extension, DER_OID, ret_oid) < 0)
+	if (der_expect(rest, DER_SEQUENCE, &extension) < 0 ||
+		der_expect(&extension, DER_OID, ret_oid) < 0)
 		return ERR_SYNTAX;
 	if (der_peek(extension) == DER_BOOLEAN &&
-	    (der_expect(&extension, DER_BOOLEAN, &critical) < 0 || critical.len != 1))
+		(der_expect(&extension, DER_BOOLEAN, &critical) < 0 || critical.len != 1))
 		return ERR_SYNTAX;
 	if (der_expect(&extension, DER_OCTET_STRING, ret_value) < 0 || extension.len > 0)
 		return ERR_SYNTAX;
@@ -204,12 +222,15 @@ static int signature_md(struct bytes algorithm, bool rsa, const EVP_MD **ret, st
 	if (der_expect(&algorithm, DER_OID, &oid) < 0)
 		return not_der(pb);
 	if (bytes_equal(oid, OID_SHA1_WITH_RSA) || bytes_equal(oid, OID_ECDSA_WITH_SHA1))
-		return refuse(pb, "the request is signed with SHA-1: use SHA-256, SHA-384 or SHA-512");
+		return refuse(pb,
+			"the request is signed with SHA-1: use SHA-256, SHA-384 or SHA-512");
 	sha256 = bytes_equal(oid, rsa ? OID_SHA256_WITH_RSA : OID_ECDSA_WITH_SHA256);
 	sha384 = bytes_equal(oid, rsa ? OID_SHA384_WITH_RSA : OID_ECDSA_WITH_SHA384);
 	sha512 = bytes_equal(oid, rsa ? OID_SHA512_WITH_RSA : OID_ECDSA_WITH_SHA512);
 	if (!sha256 && !sha384 && !sha512)
-		return refuse(pb, "the signature algorithm of the request is unknown or does not fit its key");
+		return refuse(pb,
+			"the signature algorithm of the request is unknown or does not fit its "
+			"key");
 	if (algorithm.len > 0 && !(rsa && bytes_equal(algorithm, bytes_of("\x05\x00", 2))))
 		return refuse(pb, "the signature algorithm of the request has wrong parameters");
 	*ret = sha256 ? ossl_sha256() : sha384 ? ossl_sha384() : ossl_sha512();
@@ -218,25 +239,13 @@ static int signature_md(struct bytes algorithm, bool rsa, const EVP_MD **ret, st
 
 static int verify(const struct parts *parts, EVP_PKEY *key, bool rsa, struct problem *pb)
 {
-	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = NULL;
-	uint8_t digest[EVP_MAX_MD_SIZE];
 	const EVP_MD *md = NULL;
-	unsigned len;
 	int r = signature_md(parts->algorithm, rsa, &md, pb);
 
 	if (r < 0)
 		return r;
-	ctx = EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
-	if (ctx == NULL || EVP_Digest(parts->info.ptr, parts->info.len, digest, &len, md, NULL) != 1 ||
-	    EVP_PKEY_verify_init(ctx) != 1)
-		return ossl_drain("EVP_PKEY_verify_init");
-	if (rsa && (EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1 ||
-			   EVP_PKEY_CTX_set_signature_md(ctx, md) != 1))
-		return ossl_drain("EVP_PKEY_CTX_set_rsa_padding");
-	if (EVP_PKEY_verify(ctx, parts->signature.ptr, parts->signature.len, digest, len) != 1) {
-		ossl_drain("EVP_PKEY_verify");
+	if (signature_verify_x509(key, rsa, md, parts->info, parts->signature) < 0)
 		return refuse(pb, "the self-signature does not verify");
-	}
 	return OK;
 }
 
@@ -248,8 +257,10 @@ static int take_key(struct csr *csr, const struct parts *parts, struct problem *
 	int r;
 
 	if (pubkey_from_spki(parts->spki, &numbers) < 0)
-		return refuse(pb, "the public key must be RSA of 2048, 3072 or 4096 bits or an uncompressed point of the "
-				  "named curves P-256, P-384 or P-521");
+		return refuse(pb,
+			"the public key must be RSA of 2048, 3072 or 4096 bits or an uncompressed "
+			"point of the "
+			"named curves P-256, P-384 or P-521");
 	r = keypolicy_check_pubkey(&numbers, KEY_FOR_CERTIFICATE, PROBLEM_BAD_CSR, pb);
 	if (r < 0)
 		return r;
@@ -266,8 +277,8 @@ static int take_key(struct csr *csr, const struct parts *parts, struct problem *
 	return OK;
 }
 
-/* Lower-case letters, digits, hyphens, dots, underscores and asterisks: anything else is in no DNS name that we would
- * certify, and policy looks at the rest. NULL for other texts. */
+/* Lower-case letters, digits, hyphens, dots, underscores and asterisks: anything else is in no DNS
+ * name that we would certify, and policy looks at the rest. NULL for other texts. */
 static char *lower_name(struct bytes text)
 {
 	CLEANUP_STR char *name = NULL;
@@ -280,8 +291,8 @@ static char *lower_name(struct bytes text)
 
 		if (c >= 'A' && c <= 'Z')
 			name[i] = (char)(c - 'A' + 'a');
-		else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.' || c == '_' ||
-				 c == '*'))
+		else if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
+				 c == '.' || c == '_' || c == '*'))
 			return NULL;
 	}
 	return TAKE(name);
@@ -314,14 +325,16 @@ static int add_name(struct csr *csr, struct bytes text, struct problem *pb)
 		CLEANUP_BUF struct buf quoted = {0};
 
 		problem_quote(&quoted, text, 80);
-		return problem_set(pb, PROBLEM_BAD_CSR, "\"%s\" is not a DNS name in ASCII", buf_str(&quoted));
+		return problem_set(pb, PROBLEM_BAD_CSR, "\"%s\" is not a DNS name in ASCII",
+			buf_str(&quoted));
 	}
 	csr->names[csr->nnames++] = name;
 	return OK;
 }
 
 /* RFC 8555 section 7.4: the names are in the commonName, the subjectAltName or both. */
-static int take_names(struct csr *csr, const struct parts *parts, size_t names_max, struct problem *pb)
+static int take_names(struct csr *csr, const struct parts *parts, size_t names_max,
+	struct problem *pb)
 {
 	struct bytes rest = parts->san, name;
 	CLEANUP_STR char *common_name = NULL;
@@ -346,14 +359,16 @@ static int take_names(struct csr *csr, const struct parts *parts, size_t names_m
 		return r;
 	sort_unique(csr);
 	if (csr->nnames == 0)
-		return refuse(pb, "the request names nothing: put the DNS names into a subjectAltName");
+		return refuse(pb,
+			"the request names nothing: put the DNS names into a subjectAltName");
 	if (csr->nnames > names_max)
 		return problem_set(pb, PROBLEM_BAD_CSR, "more than %zu names", names_max);
 	if (parts->common_name.ptr == NULL)
 		return OK;
 	common_name = lower_name(parts->common_name);
 	if (common_name == NULL ||
-	    bsearch(&common_name, csr->names, csr->nnames, sizeof(*csr->names), compare_names) == NULL)
+		bsearch(&common_name, csr->names, csr->nnames, sizeof(*csr->names),
+			compare_names) == NULL)
 		return refuse(pb, "the commonName is not one of the names in the subjectAltName");
 	return OK;
 }
@@ -365,7 +380,8 @@ int csr_parse(struct bytes der, size_t names_max, struct problem *pb, struct csr
 	int r;
 
 	if (der.len > CSR_MAX_BYTES)
-		return problem_set(pb, PROBLEM_BAD_CSR, "the request is longer than %d bytes", CSR_MAX_BYTES);
+		return problem_set(pb, PROBLEM_BAD_CSR, "the request is longer than %d bytes",
+			CSR_MAX_BYTES);
 	csr = xcalloc(1, sizeof(*csr));
 	buf_add(&csr->der, der.ptr, der.len);
 	r = walk_request(buf_bytes(&csr->der), &parts, pb);
@@ -374,10 +390,10 @@ int csr_parse(struct bytes der, size_t names_max, struct problem *pb, struct csr
 	r = walk_extensions(&parts, pb);
 	if (r < 0)
 		return r;
-	r = take_key(csr, &parts, pb);
+	r = take_names(csr, &parts, names_max, pb);
 	if (r < 0)
 		return r;
-	r = take_names(csr, &parts, names_max, pb);
+	r = take_key(csr, &parts, pb);
 	if (r < 0)
 		return r;
 	*ret = TAKE(csr);

@@ -1,7 +1,8 @@
-/* der.c — see der.h. Reading borrows and never allocates; writing appends to a struct buf and never fails.
+/* der.c — see der.h. Reading borrows and never allocates; writing appends to a struct buf and never
+ * fails.
  *
- * Only what X.690 section 10 (DER) allows is read: definite lengths in their shortest form. Tags above 30 do not
- * occur in anything we handle and are refused. */
+ * Only what X.690 section 10 (DER) allows is read: definite lengths in their shortest form. Tags
+ * above 30 do not occur in anything we handle and are refused. */
 #include "lib/pki/der.h"
 
 #include <assert.h>
@@ -138,7 +139,8 @@ void der_put_time(struct buf *out, int64_t wall_us)
 		buf_addf(out, "%04d", tm.tm_year + 1900);
 	else
 		buf_addf(out, "%02d", tm.tm_year % 100);
-	buf_addf(out, "%02d%02d%02d%02d%02dZ", tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec);
+	buf_addf(out, "%02d%02d%02d%02d%02dZ", tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
+		tm.tm_sec);
 	der_end(out, mark);
 }
 

@@ -1,5 +1,5 @@
-/* jwk.c — see jwk.h. A client's jwk is read member by member with every length exact; what we stored ourselves is matched
- * against its one canonical spelling, without a JSON parser. */
+/* jwk.c — see jwk.h. A client's jwk is read member by member with every length exact; what we
+ * stored ourselves is matched against its one canonical spelling, without a JSON parser. */
 #include "lib/pki/jwk.h"
 
 #include "lib/base/b64url.h"
@@ -109,21 +109,26 @@ static int read_numbers(const struct jx *object, struct pubkey *key, struct prob
 		return refuse(pb, "the jwk has no \"kty\"");
 	if (bytes_is(kty, "RSA")) {
 		if (jx_get_str(object, "n", &a) < 0 || jx_get_str(object, "e", &b) < 0 ||
-		    set_modulus(key, a, b) < 0)
-			return refuse(pb, "\"n\" and \"e\" of the jwk must be base64url without leading zero "
-					  "octets, at most 4096 and 64 bits");
+			set_modulus(key, a, b) < 0)
+			return refuse(pb,
+				"\"n\" and \"e\" of the jwk must be base64url without leading zero "
+				"octets, at most 4096 and 64 bits");
 		return OK;
 	}
 	if (jx_get_str(object, "crv", &crv) < 0)
-		return refuse(pb, "the jwk must be of type RSA, or of type EC or OKP with a \"crv\"");
+		return refuse(pb,
+			"the jwk must be of type RSA, or of type EC or OKP with a \"crv\"");
 	for (size_t i = 0; i < ARRAY_LEN(curves); i++) {
 		if (!bytes_is(kty, curves[i].kty) || !bytes_is(crv, curves[i].crv))
 			continue;
 		key->kind = curves[i].kind;
 		key->e = 0;
 		if (jx_get_str(object, "x", &a) < 0 ||
-		    (key->kind != PUBKEY_ED25519 && jx_get_str(object, "y", &b) < 0) || set_point(key, a, b) < 0)
-			return refuse(pb, "the coordinates of the jwk must be base64url of exactly the curve's length");
+			(key->kind != PUBKEY_ED25519 && jx_get_str(object, "y", &b) < 0) ||
+			set_point(key, a, b) < 0)
+			return refuse(pb,
+				"the coordinates of the jwk must be base64url of exactly the "
+				"curve's length");
 		return OK;
 	}
 	return refuse(pb, "the jwk must be RSA, P-256, P-384, P-521 or Ed25519");
@@ -136,7 +141,8 @@ static int check_purpose(const struct jx *object, struct problem *pb)
 	struct bytes text;
 	bool verify = false;
 
-	if (jx_get(object, "use", &member) == OK && (jx_str(member, &text) < 0 || !bytes_is(text, "sig")))
+	if (jx_get(object, "use", &member) == OK &&
+		(jx_str(member, &text) < 0 || !bytes_is(text, "sig")))
 		return refuse(pb, "the \"use\" of the jwk is not \"sig\"");
 	if (jx_get(object, "key_ops", &member) < 0)
 		return OK;
@@ -159,10 +165,12 @@ static int check_members(const struct jx *object, enum jws_alg alg, struct probl
 
 	for (size_t i = 0; i < ARRAY_LEN(private_members); i++) {
 		if (jx_get(object, private_members[i], &member) == OK)
-			return refuse(pb, "the jwk holds a private key: consider that key compromised");
+			return refuse(pb,
+				"the jwk holds a private key: consider that key compromised");
 	}
 	/* RFC 7517 section 4.4 */
-	if (jx_get(object, "alg", &member) == OK && (jx_str(member, &text) < 0 || !bytes_is(text, jws_alg_name(alg))))
+	if (jx_get(object, "alg", &member) == OK &&
+		(jx_str(member, &text) < 0 || !bytes_is(text, jws_alg_name(alg))))
 		return refuse(pb, "the \"alg\" of the jwk does not fit the key");
 	return check_purpose(object, pb);
 }
@@ -219,7 +227,8 @@ static int load_curve(struct bytes in, struct pubkey *key)
 			continue;
 		key->kind = curves[i].kind;
 		key->e = 0;
-		if (!skip(&in, "\",\"kty\":\"") || !skip(&in, curves[i].kty) || !skip(&in, "\",\"x\":\""))
+		if (!skip(&in, "\",\"kty\":\"") || !skip(&in, curves[i].kty) ||
+			!skip(&in, "\",\"x\":\""))
 			return ERR_SYNTAX;
 		x = until_quote(&in);
 		if (key->kind != PUBKEY_ED25519) {

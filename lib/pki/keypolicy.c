@@ -1,18 +1,21 @@
-/* keypolicy.c — see keypolicy.h. Sizes are compared before anything is computed, so a hostile key costs nothing.
+/* keypolicy.c — see keypolicy.h. Sizes are compared before anything is computed, so a hostile key
+ * costs nothing.
  *
- * The point of an EC key is not checked again here: OpenSSL refuses coordinates out of range and points off the curve when
- * a key is made, pubkey refuses the point at infinity, and the cofactor of all three curves is 1 (test_pubkey holds both to
- * that). */
+ * The point of an EC key is not checked again here: OpenSSL refuses coordinates out of range and
+ * points off the curve when a key is made, pubkey refuses the point at infinity, and the cofactor
+ * of all three curves is 1 (test_pubkey holds both to that). */
 #include "lib/pki/keypolicy.h"
 
-/* The primes below 752 (BR 6.1.6). The first 39 are also the ones whose residues reveal a ROCA key. */
-static const uint16_t primes[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83,
-	89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167, 173, 179, 181, 191, 193, 197,
-	199, 211, 223, 227, 229, 233, 239, 241, 251, 257, 263, 269, 271, 277, 281, 283, 293, 307, 311, 313, 317,
-	331, 337, 347, 349, 353, 359, 367, 373, 379, 383, 389, 397, 401, 409, 419, 421, 431, 433, 439, 443, 449,
-	457, 461, 463, 467, 479, 487, 491, 499, 503, 509, 521, 523, 541, 547, 557, 563, 569, 571, 577, 587, 593,
-	599, 601, 607, 613, 617, 619, 631, 641, 643, 647, 653, 659, 661, 673, 677, 683, 691, 701, 709, 719, 727,
-	733, 739, 743, 751};
+/* The primes below 752 (BR 6.1.6). The first 39 are also the ones whose residues reveal a ROCA key.
+ */
+static const uint16_t primes[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59,
+	61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157,
+	163, 167, 173, 179, 181, 191, 193, 197, 199, 211, 223, 227, 229, 233, 239, 241, 251, 257,
+	263, 269, 271, 277, 281, 283, 293, 307, 311, 313, 317, 331, 337, 347, 349, 353, 359, 367,
+	373, 379, 383, 389, 397, 401, 409, 419, 421, 431, 433, 439, 443, 449, 457, 461, 463, 467,
+	479, 487, 491, 499, 503, 509, 521, 523, 541, 547, 557, 563, 569, 571, 577, 587, 593, 599,
+	601, 607, 613, 617, 619, 631, 641, 643, 647, 653, 659, 661, 673, 677, 683, 691, 701, 709,
+	719, 727, 733, 739, 743, 751};
 
 #define ROCA_PRIMES 39
 #define RSA_EXPONENT 65537
@@ -35,14 +38,16 @@ static uint64_t residue(const struct pubkey *key, uint64_t m)
 	return (uint64_t)r;
 }
 
-/* Residues of the modulus for every prime: one long division for each product of primes that fits a word. */
+/* Residues of the modulus for every prime: one long division for each product of primes that fits a
+ * word. */
 static void small_residues(const struct pubkey *key, uint16_t out[ARRAY_LEN(primes)])
 {
 	for (size_t first = 0, next; first < ARRAY_LEN(primes); first = next) {
 		uint64_t product = 1;
 		uint64_t r;
 
-		for (next = first; next < ARRAY_LEN(primes) && product <= UINT64_MAX / primes[next]; next++)
+		for (next = first; next < ARRAY_LEN(primes) && product <= UINT64_MAX / primes[next];
+			next++)
 			product *= primes[next];
 		r = residue(key, product);
 		for (size_t i = first; i < next; i++)
@@ -63,8 +68,8 @@ static bool is_power_of_exponent(uint32_t r, uint32_t p)
 	return false;
 }
 
-/* CVE-2017-15361: primes of the broken generator are powers of 65537 modulo every small prime, and so is their product.
- * A good modulus passes all of these by chance once in 2^28. */
+/* CVE-2017-15361: primes of the broken generator are powers of 65537 modulo every small prime, and
+ * so is their product. A good modulus passes all of these by chance once in 2^28. */
 static bool has_roca_fingerprint(const uint16_t residues[ARRAY_LEN(primes)])
 {
 	for (size_t i = 1; i < ROCA_PRIMES; i++) {
@@ -79,11 +84,12 @@ static int isqrt(BIGNUM *root, const BIGNUM *n, BN_CTX *ctx)
 {
 	CLEANUP(BN_free) BIGNUM *next = BN_new();
 
-	if (next == NULL || BN_set_word(root, 1) != 1 || BN_lshift(root, root, (BN_num_bits(n) + 1) / 2) != 1)
+	if (next == NULL || BN_set_word(root, 1) != 1 ||
+		BN_lshift(root, root, (BN_num_bits(n) + 1) / 2) != 1)
 		return ossl_drain("BN_lshift");
 	for (;;) {
 		if (BN_div(next, NULL, n, root, ctx) != 1 || BN_add(next, next, root) != 1 ||
-		    BN_rshift1(next, next) != 1)
+			BN_rshift1(next, next) != 1)
 			return ossl_drain("BN_div");
 		if (BN_cmp(next, root) >= 0)
 			return OK;
@@ -117,7 +123,8 @@ static int is_square_distance(const BIGNUM *a, const BIGNUM *n, BN_CTX *ctx, boo
 {
 	CLEANUP(BN_free) BIGNUM *distance = BN_new(), *root = BN_new();
 
-	if (distance == NULL || root == NULL || BN_sqr(distance, a, ctx) != 1 || BN_sub(distance, distance, n) != 1)
+	if (distance == NULL || root == NULL || BN_sqr(distance, a, ctx) != 1 ||
+		BN_sub(distance, distance, n) != 1)
 		return ossl_drain("BN_sqr");
 	*ret = BN_is_zero(distance);
 	if (*ret || BN_is_negative(distance))
@@ -145,8 +152,9 @@ static int fermat_begin(struct fermat *f, const struct pubkey *key, const BIGNUM
 	f->a_low = BN_get_word(low);
 	f->a_mod = BN_mod_word(a, SIEVE_PRODUCT);
 	f->distance_low = f->a_low * f->a_low - residue(key, 64);
-	f->distance_mod = ((uint64_t)((unsigned __int128)f->a_mod * f->a_mod % SIEVE_PRODUCT) + SIEVE_PRODUCT -
-		residue(key, SIEVE_PRODUCT)) % SIEVE_PRODUCT;
+	f->distance_mod = ((uint64_t)((unsigned __int128)f->a_mod * f->a_mod % SIEVE_PRODUCT) +
+				  SIEVE_PRODUCT - residue(key, SIEVE_PRODUCT)) %
+		SIEVE_PRODUCT;
 	return OK;
 }
 
@@ -159,8 +167,8 @@ static void fermat_step(struct fermat *f)
 	f->a_mod = (f->a_mod + 1) % SIEVE_PRODUCT;
 }
 
-/* BR 6.1.1.3: the primes are too close together when Fermat's method finds them within 100 rounds: n = a² - b² for some
- * a = ceil(sqrt(n)) + i. Only distances that pass the sieve are computed. */
+/* BR 6.1.1.3: the primes are too close together when Fermat's method finds them within 100 rounds:
+ * n = a² - b² for some a = ceil(sqrt(n)) + i. Only distances that pass the sieve are computed. */
 static int is_fermat_weak(const struct pubkey *key, bool *ret)
 {
 	CLEANUP(BN_CTX_free) BN_CTX *ctx = BN_CTX_new();
@@ -208,19 +216,23 @@ static int check_rsa(const struct pubkey *key, enum problem_type type, struct pr
 	small_residues(key, residues);
 	for (size_t i = 0; i < ARRAY_LEN(primes); i++) {
 		if (residues[i] == 0)
-			return problem_set(pb, type, "the RSA modulus is divisible by %d", primes[i]);
+			return problem_set(pb, type, "the RSA modulus is divisible by %d",
+				primes[i]);
 	}
 	if (has_roca_fingerprint(residues))
-		return problem_set(pb, type, "the RSA key was made by a broken generator (ROCA, CVE-2017-15361)");
+		return problem_set(pb, type,
+			"the RSA key was made by a broken generator (ROCA, CVE-2017-15361)");
 	r = is_fermat_weak(key, &weak);
 	if (r < 0)
 		return r;
 	if (weak)
-		return problem_set(pb, type, "the prime factors of the RSA modulus are too close together");
+		return problem_set(pb, type,
+			"the prime factors of the RSA modulus are too close together");
 	return OK;
 }
 
-int keypolicy_check_pubkey(const struct pubkey *key, enum key_use use, enum problem_type type, struct problem *pb)
+int keypolicy_check_pubkey(const struct pubkey *key, enum key_use use, enum problem_type type,
+	struct problem *pb)
 {
 	switch (key->kind) {
 	case PUBKEY_RSA:
@@ -243,7 +255,8 @@ int keypolicy_check(EVP_PKEY *key, enum key_use use, enum problem_type type, str
 
 	/* pubkey_from_evp knows no RSA key above 4096 bits and no other curve. */
 	if (pubkey_from_evp(key, &numbers) < 0)
-		return problem_set(pb, type, "keys must be RSA of 2048, 3072 or 4096 bits, P-256, P-384 or P-521");
+		return problem_set(pb, type,
+			"keys must be RSA of 2048, 3072 or 4096 bits, P-256, P-384 or P-521");
 	return keypolicy_check_pubkey(&numbers, use, type, pb);
 }
 
@@ -251,7 +264,10 @@ const char *keypolicy_type_of(const struct pubkey *key)
 {
 	switch (key->kind) {
 	case PUBKEY_RSA:
-		return key->len == 256 ? "rsa2048" : key->len == 384 ? "rsa3072" : key->len == 512 ? "rsa4096" : NULL;
+		return key->len == 256    ? "rsa2048"
+			: key->len == 384 ? "rsa3072"
+			: key->len == 512 ? "rsa4096"
+					  : NULL;
 	case PUBKEY_P256:
 		return "p256";
 	case PUBKEY_P384:

@@ -1,4 +1,5 @@
-/* lint_der.c — rules about the encoding (X.690): every element down to the last, inside the extensions, too. */
+/* lint_der.c — rules about the encoding (X.690): every element down to the last, inside the
+ * extensions, too. */
 #include <openssl/x509v3.h>
 #include <string.h>
 
@@ -16,7 +17,8 @@ static bool integer_is_minimal(struct bytes v)
 {
 	if (v.len == 0)
 		return false;
-	return v.len == 1 || !((v.ptr[0] == 0x00 && v.ptr[1] < 0x80) || (v.ptr[0] == 0xff && v.ptr[1] >= 0x80));
+	return v.len == 1 ||
+		!((v.ptr[0] == 0x00 && v.ptr[1] < 0x80) || (v.ptr[0] == 0xff && v.ptr[1] >= 0x80));
 }
 
 /* X.690 section 11.2.1: unused bits are zero. */
@@ -76,7 +78,8 @@ static bool is_text_of_its_type(uint8_t tag, struct bytes v)
 	}
 }
 
-/* One primitive element of the universal class. Types that no certificate of ours contains are refused. */
+/* One primitive element of the universal class. Types that no certificate of ours contains are
+ * refused. */
 static bool primitive_is_der(uint8_t tag, struct bytes v)
 {
 	switch (tag) {
@@ -95,7 +98,7 @@ static bool primitive_is_der(uint8_t tag, struct bytes v)
 	case DER_IA5_STRING:
 		return is_text_of_its_type(tag, v);
 	case DER_OCTET_STRING:
-	case DER_UTC_TIME:         /* their own rules look at these */
+	case DER_UTC_TIME: /* their own rules look at these */
 	case DER_GENERALIZED_TIME:
 		return true;
 	default:
@@ -129,7 +132,8 @@ static bool is_der(struct bytes rest, int depth)
 		if ((tag & TAG_CONSTRUCTED) != 0) {
 			if ((tag & TAG_CLASS_MASK) == 0 && tag != DER_SEQUENCE && tag != DER_SET)
 				return false;
-			if ((tag == DER_SET && !set_is_sorted(content)) || !is_der(content, depth + 1))
+			if ((tag == DER_SET && !set_is_sorted(content)) ||
+				!is_der(content, depth + 1))
 				return false;
 		} else if ((tag & TAG_CLASS_MASK) == 0 && !primitive_is_der(tag, content)) {
 			return false;
@@ -170,8 +174,9 @@ static const char *default_is_written(const struct lint *l)
 /* The signature is whole octets, and there is one. */
 static const char *signature_is_broken(const struct lint *l)
 {
-	return l->cert.signature.len < 2 || l->cert.signature.ptr[0] != 0 ? "the signatureValue is empty or no whole octets"
-									    : NULL;
+	return l->cert.signature.len < 2 || l->cert.signature.ptr[0] != 0
+		? "the signatureValue is empty or no whole octets"
+		: NULL;
 }
 
 /* A second opinion: OpenSSL reads the same bytes, its key, and every extension that it knows. */
@@ -181,7 +186,7 @@ static const char *openssl_refuses(const struct lint *l)
 	CLEANUP(X509_free) X509 *x509 = d2i_X509(NULL, &end, (long)l->der.len);
 
 	if (x509 == NULL || end != l->der.ptr + l->der.len || X509_get0_pubkey(x509) == NULL ||
-	    (X509_get_extension_flags(x509) & EXFLAG_INVALID) != 0) {
+		(X509_get_extension_flags(x509) & EXFLAG_INVALID) != 0) {
 		ossl_drain("d2i_X509");
 		return "OpenSSL does not take it for a valid certificate";
 	}

@@ -1,4 +1,5 @@
-/* lint_fields.c — rules about the fields of the TBSCertificate (RFC 5280 section 4.1.2, BR 7.1.2.7). */
+/* lint_fields.c — rules about the fields of the TBSCertificate (RFC 5280 section 4.1.2,
+ * BR 7.1.2.7). */
 #include <time.h>
 
 #include "lib/pki/der.h"
@@ -12,7 +13,8 @@
 
 static const char *version_is_not_3(const struct lint *l)
 {
-	return bytes_equal(l->cert.version, bytes_of("\x02\x01\x02", 3)) ? NULL : "the version is not v3";
+	return bytes_equal(l->cert.version, bytes_of("\x02\x01\x02", 3)) ? NULL
+									 : "the version is not v3";
 }
 
 /* Positive, at most 20 octets. */
@@ -41,22 +43,26 @@ static const char *serial_has_another_length(const struct lint *l)
 static const char *algorithms_differ(const struct lint *l)
 {
 	return bytes_equal(l->cert.inner_algorithm, l->cert.outer_algorithm)
-		       ? NULL
-		       : "signature and signatureAlgorithm differ";
+		? NULL
+		: "signature and signatureAlgorithm differ";
 }
 
 /* The octets that BR 7.1.3.2 prescribes for the issuer's key. */
 static const char *algorithm_does_not_fit_issuer(const struct lint *l)
 {
-	static const uint8_t rsa[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b, 0x05, 0x00};
-	static const uint8_t ecdsa[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
+	static const uint8_t rsa[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+		0x01, 0x01, 0x0b, 0x05, 0x00};
+	static const uint8_t ecdsa[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04,
+		0x03, 0x02};
 	struct bytes algorithm = l->cert.outer_algorithm;
 	uint8_t expected[sizeof(ecdsa)];
 
 	memcpy(expected, ecdsa, sizeof(ecdsa));
 	switch (l->issuer_key.kind) {
 	case PUBKEY_RSA:
-		return bytes_equal(algorithm, bytes_of(rsa, sizeof(rsa))) ? NULL : "not sha256WithRSAEncryption";
+		return bytes_equal(algorithm, bytes_of(rsa, sizeof(rsa)))
+			? NULL
+			: "not sha256WithRSAEncryption";
 	case PUBKEY_P256:
 		break;
 	case PUBKEY_P384:
@@ -68,14 +74,16 @@ static const char *algorithm_does_not_fit_issuer(const struct lint *l)
 	case PUBKEY_ED25519:
 		return "the issuer's key may not sign certificates";
 	}
-	return bytes_equal(algorithm, bytes_of(expected, sizeof(expected))) ? NULL : "not the ECDSA of the issuer's curve";
+	return bytes_equal(algorithm, bytes_of(expected, sizeof(expected)))
+		? NULL
+		: "not the ECDSA of the issuer's curve";
 }
 
 static const char *issuer_differs(const struct lint *l)
 {
 	return bytes_equal(l->cert.issuer, l->issuer.subject)
-		       ? NULL
-		       : "the issuer is not, byte for byte, the subject of the issuing certificate";
+		? NULL
+		: "the issuer is not, byte for byte, the subject of the issuing certificate";
 }
 
 /* Digits at *text as a number; *text moves on. -1 when there are none. */
@@ -102,7 +110,8 @@ static bool read_time(struct bytes *in, int64_t *ret_secs)
 	time_t t;
 
 	if (der_read(in, &tag, &text, NULL) < 0 || text.len != (tag == DER_UTC_TIME ? 13 : 15) ||
-	    (tag != DER_UTC_TIME && tag != DER_GENERALIZED_TIME) || text.ptr[text.len - 1] != 'Z')
+		(tag != DER_UTC_TIME && tag != DER_GENERALIZED_TIME) ||
+		text.ptr[text.len - 1] != 'Z')
 		return false;
 	at = text.ptr;
 	year = number(&at, tag == DER_UTC_TIME ? 2 : 4);
@@ -119,8 +128,9 @@ static bool read_time(struct bytes *in, int64_t *ret_secs)
 	again = tm;
 	t = timegm(&again);
 	/* What timegm had to set right was no date. */
-	if (again.tm_mon != tm.tm_mon || again.tm_mday != tm.tm_mday || again.tm_hour != tm.tm_hour ||
-	    again.tm_min != tm.tm_min || again.tm_sec != tm.tm_sec || again.tm_year != tm.tm_year)
+	if (again.tm_mon != tm.tm_mon || again.tm_mday != tm.tm_mday ||
+		again.tm_hour != tm.tm_hour || again.tm_min != tm.tm_min ||
+		again.tm_sec != tm.tm_sec || again.tm_year != tm.tm_year)
 		return false;
 	*ret_secs = t;
 	return tag == DER_UTC_TIME || year >= 2050;
@@ -130,7 +140,8 @@ static bool read_validity(const struct lint *l, int64_t *ret_begin, int64_t *ret
 {
 	struct bytes validity = l->cert.validity;
 
-	return read_time(&validity, ret_begin) && read_time(&validity, ret_end) && validity.len == 0;
+	return read_time(&validity, ret_begin) && read_time(&validity, ret_end) &&
+		validity.len == 0;
 }
 
 /* UTCTime through 2049, GeneralizedTime from 2050, seconds, Z. */
@@ -138,7 +149,9 @@ static const char *validity_is_badly_encoded(const struct lint *l)
 {
 	int64_t begin, end;
 
-	return read_validity(l, &begin, &end) ? NULL : "notBefore or notAfter is not written as it must be";
+	return read_validity(l, &begin, &end)
+		? NULL
+		: "notBefore or notAfter is not written as it must be";
 }
 
 /* notAfter is part of the validity: 90 days are 90 * 86400 - 1 seconds later. */
@@ -150,7 +163,9 @@ static const char *validity_has_another_length(const struct lint *l)
 		return NULL;
 	if (end <= begin)
 		return "notAfter is not after notBefore";
-	return end - begin + 1 == l->want->validity_secs ? NULL : "the validity has not the length that was asked for";
+	return end - begin + 1 == l->want->validity_secs
+		? NULL
+		: "the validity has not the length that was asked for";
 }
 
 /* A leaf must not outlive or predate its issuer. */
@@ -163,7 +178,8 @@ static const char *validity_leaves_the_issuers(const struct lint *l)
 		return NULL;
 	if (!read_time(&issuers, &from) || !read_time(&issuers, &to))
 		return "the issuing certificate's validity cannot be read";
-	return begin < from || end > to ? "the validity is not within the issuing certificate's" : NULL;
+	return begin < from || end > to ? "the validity is not within the issuing certificate's"
+					: NULL;
 }
 
 /* The contents of the only attribute, a commonName; ptr NULL when the subject is anything else. */
@@ -172,10 +188,11 @@ static struct bytes only_common_name(struct bytes name)
 	struct bytes rdns, rdn, pair, oid, value;
 	uint8_t tag;
 
-	if (der_expect(&name, DER_SEQUENCE, &rdns) < 0 || der_expect(&rdns, DER_SET, &rdn) < 0 || rdns.len > 0 ||
-	    der_expect(&rdn, DER_SEQUENCE, &pair) < 0 || rdn.len > 0 || der_expect(&pair, DER_OID, &oid) < 0 ||
-	    der_read(&pair, &tag, &value, NULL) < 0 || pair.len > 0 || !bytes_equal(oid, OID_COMMON_NAME) ||
-	    (tag != DER_UTF8_STRING && tag != DER_PRINTABLE_STRING))
+	if (der_expect(&name, DER_SEQUENCE, &rdns) < 0 || der_expect(&rdns, DER_SET, &rdn) < 0 ||
+		rdns.len > 0 || der_expect(&rdn, DER_SEQUENCE, &pair) < 0 || rdn.len > 0 ||
+		der_expect(&pair, DER_OID, &oid) < 0 || der_read(&pair, &tag, &value, NULL) < 0 ||
+		pair.len > 0 || !bytes_equal(oid, OID_COMMON_NAME) ||
+		(tag != DER_UTF8_STRING && tag != DER_PRINTABLE_STRING))
 		return bytes_of(NULL, 0);
 	return value;
 }
@@ -186,17 +203,21 @@ static const char *subject_has_other_parts(const struct lint *l)
 	struct bytes value = only_common_name(l->cert.subject);
 
 	if (!l->want->common_name)
-		return bytes_equal(l->cert.subject, bytes_of("\x30\x00", 2)) ? NULL : "the subject is not empty";
+		return bytes_equal(l->cert.subject, bytes_of("\x30\x00", 2))
+			? NULL
+			: "the subject is not empty";
 	if (value.ptr == NULL)
 		return "the subject is not one commonName, UTF8String or PrintableString";
-	return value.len == 0 || value.len > COMMON_NAME_MAX ? "the commonName has not 1 to 64 characters" : NULL;
+	return value.len == 0 || value.len > COMMON_NAME_MAX
+		? "the commonName has not 1 to 64 characters"
+		: NULL;
 }
 
 static const char *common_name_is_no_name(const struct lint *l)
 {
 	struct bytes value = only_common_name(l->cert.subject);
 
-	if (value.ptr == NULL || bsearch(&value, l->names, l->nnames, sizeof(*l->names), lint_compare_bytes) != NULL)
+	if (value.ptr == NULL || lint_has_name(l, value))
 		return NULL;
 	return "the commonName is not, character for character, one of the dNSNames";
 }
@@ -204,14 +225,16 @@ static const char *common_name_is_no_name(const struct lint *l)
 /* The octets of the AlgorithmIdentifier and the form of the key. */
 static const char *spki_is_badly_encoded(const struct lint *l)
 {
-	return l->has_key ? NULL : "the subjectPublicKeyInfo is no RSA key or uncompressed point as it must be written";
+	return l->has_key ? NULL
+			  : "the subjectPublicKeyInfo is no RSA key or uncompressed point as it "
+			    "must be written";
 }
 
 static const char *spki_is_not_the_requests(const struct lint *l)
 {
 	return l->want->spki.len == 0 || bytes_equal(l->cert.spki, l->want->spki)
-		       ? NULL
-		       : "the key is not that of the request";
+		? NULL
+		: "the key is not that of the request";
 }
 
 static const char *key_is_not_allowed(const struct lint *l)
@@ -222,7 +245,7 @@ static const char *key_is_not_allowed(const struct lint *l)
 	if (!l->has_key)
 		return NULL;
 	if (keypolicy_check_pubkey(&l->key, KEY_FOR_CERTIFICATE, PROBLEM_BAD_CSR, &pb) < 0 ||
-	    pubkey_make(&l->key, &key) < 0)
+		pubkey_make(&l->key, &key) < 0)
 		return "the key is weak, or not a point of its curve";
 	return NULL;
 }

@@ -1,4 +1,5 @@
-/* lint_rules.h — what the rules of lint.h see: a certificate taken apart once, without an opinion. Private to lint_*.c. */
+/* lint_rules.h — what the rules of lint.h see: a certificate taken apart once, without an opinion.
+ * Private to lint_*.c. */
 #pragma once
 
 #include "lib/pki/lint.h"
@@ -12,7 +13,8 @@ struct lint_extension {
 	struct bytes value;    /* contents of extnValue */
 };
 
-struct lint_certificate { /* everything borrowed from the DER; "whole" is an element with its tag and length */
+struct lint_certificate { /* everything borrowed from the DER; "whole" is an element with its tag
+			     and length */
 	struct bytes version;         /* contents of [0]; ptr NULL when absent */
 	struct bytes serial;          /* contents */
 	struct bytes inner_algorithm; /* whole */
@@ -35,8 +37,8 @@ struct lint {
 	struct pubkey issuer_key;
 	struct bytes issuer_key_id;
 	bool has_key;
-	struct pubkey key;     /* of the certificate, when has_key */
-	struct bytes *names;   /* the dNSNames, sorted bytewise; owned */
+	struct pubkey key;   /* of the certificate, when has_key */
+	struct bytes *names; /* the dNSNames, sorted bytewise; owned */
 	size_t nnames;
 };
 
@@ -53,6 +55,9 @@ extern const struct lint_rule lint_field_rules[];
 extern const struct lint_rule lint_extension_rules[];
 
 /* NULL when there is none; the first of several. */
-const struct lint_extension *lint_extension_find(const struct lint_certificate *cert, struct bytes oid);
+const struct lint_extension *lint_extension_find(const struct lint_certificate *cert,
+	struct bytes oid);
+/* Is this one of the dNSNames? */
+bool lint_has_name(const struct lint *l, struct bytes name);
 /* For qsort and bsearch of struct bytes. */
 int lint_compare_bytes(const void *a, const void *b);

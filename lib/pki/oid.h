@@ -36,7 +36,8 @@
 #define OID_AUTHORITY_INFO_ACCESS OID_BYTES("\x2b\x06\x01\x05\x05\x07\x01\x01")
 #define OID_TLS_FEATURE OID_BYTES("\x2b\x06\x01\x05\x05\x07\x01\x18")
 
-/* What the extensions contain: access methods, key purposes, the reserved policy of domain validation (BR 7.1.6.1). */
+/* What the extensions contain: access methods, key purposes, the reserved policy of domain
+ * validation (BR 7.1.6.1). */
 #define OID_AD_OCSP OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01")
 #define OID_AD_CA_ISSUERS OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x02")
 #define OID_SERVER_AUTH OID_BYTES("\x2b\x06\x01\x05\x05\x07\x03\x01")

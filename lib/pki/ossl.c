@@ -1,5 +1,5 @@
-/* ossl.c — see ossl.h. An algorithm that cannot be fetched is a broken installation, so it ends the process: every later
- * check would fail in a less readable way. */
+/* ossl.c — see ossl.h. An algorithm that cannot be fetched is a broken installation, so it ends the
+ * process: every later check would fail in a less readable way. */
 #include "lib/pki/ossl.h"
 
 #include <assert.h>
@@ -23,7 +23,7 @@ static void fetch_all(void)
 	fetched.sha512 = EVP_MD_fetch(NULL, "SHA2-512", NULL);
 	fetched.aes256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 	if (fetched.sha256 == NULL || fetched.sha384 == NULL || fetched.sha512 == NULL ||
-	    fetched.aes256_gcm == NULL)
+		fetched.aes256_gcm == NULL)
 		die("OpenSSL offers no SHA-2 or AES-256-GCM: check openssl.cnf and its providers");
 }
 

@@ -1,4 +1,5 @@
-/* ossl.h — OpenSSL 3 wrapped once: cleanable types, algorithms fetched once, the error queue drained to the debug log. */
+/* ossl.h — OpenSSL 3 wrapped once: cleanable types, algorithms fetched once, the error queue
+ * drained to the debug log. */
 #pragma once
 
 #include <openssl/bn.h>
@@ -25,6 +26,7 @@ const EVP_MD *ossl_sha384(void);
 const EVP_MD *ossl_sha512(void);
 const EVP_CIPHER *ossl_aes256_gcm(void);
 
-/* Empties the error queue into debug log lines. Returns ERR_CRYPTO, so: return ossl_drain("d2i_X509"). */
+/* Empties the error queue into debug log lines. Returns ERR_CRYPTO, so: return
+ * ossl_drain("d2i_X509"). */
 int ossl_drain(const char *what);
 void ossl_sha256_of(struct bytes in, uint8_t out[32]);

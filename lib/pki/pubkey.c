@@ -1,5 +1,6 @@
-/* pubkey.c — see pubkey.h. A P-256 key costs about 13 us by copying the curve's parameters and setting the point, 25 us by
- * EVP_PKEY_fromdata and 150 us by d2i_PUBKEY: the decoder machinery of OpenSSL 3 is what this file exists to avoid. */
+/* pubkey.c — see pubkey.h. A P-256 key costs about 13 us by copying the curve's parameters and
+ * setting the point, 25 us by EVP_PKEY_fromdata and 150 us by d2i_PUBKEY: the decoder machinery of
+ * OpenSSL 3 is what this file exists to avoid. */
 #include "lib/pki/pubkey.h"
 
 #include <openssl/core_names.h>
@@ -10,7 +11,8 @@
 #include "lib/pki/der.h"
 #include "lib/pki/oid.h"
 
-/* One row for each kind. algorithm: the whole AlgorithmIdentifier (BR 7.1.3.1.1, 7.1.3.1.2; RFC 8410 section 3). */
+/* One row for each kind. algorithm: the whole AlgorithmIdentifier (BR 7.1.3.1.1, 7.1.3.1.2; RFC
+ * 8410 section 3). */
 static const struct kind {
 	const char *name;  /* of the OpenSSL key type */
 	const char *group; /* of the OpenSSL group; NULL when there is none */
@@ -24,13 +26,14 @@ static const struct kind {
 	[PUBKEY_RSA] = {"RSA", NULL, NULL, 0,
 		{15, "\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00"}},
 	[PUBKEY_P256] = {"EC", "prime256v1", "P-256", 32,
-		{21, "\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07"}},
+		{21,
+			"\x30\x13\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d"
+			"\x03\x01\x07"}},
 	[PUBKEY_P384] = {"EC", "secp384r1", "P-384", 48,
 		{18, "\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x22"}},
 	[PUBKEY_P521] = {"EC", "secp521r1", "P-521", 66,
 		{18, "\x30\x10\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x23"}},
-	[PUBKEY_ED25519] = {"ED25519", NULL, "Ed25519", 32,
-		{7, "\x30\x05\x06\x03\x2b\x65\x70"}},
+	[PUBKEY_ED25519] = {"ED25519", NULL, "Ed25519", 32, {7, "\x30\x05\x06\x03\x2b\x65\x70"}},
 };
 
 #define POINT_UNCOMPRESSED 0x04
@@ -92,7 +95,7 @@ static int read_rsa(struct bytes octets, struct pubkey *ret)
 	struct bytes body, n, e;
 
 	if (der_expect(&octets, DER_SEQUENCE, &body) < 0 || octets.len > 0 ||
-	    read_positive(&body, &n) < 0 || read_positive(&body, &e) < 0 || body.len > 0)
+		read_positive(&body, &n) < 0 || read_positive(&body, &e) < 0 || body.len > 0)
 		return ERR_SYNTAX;
 	return pubkey_set_rsa(ret, n, e);
 }
@@ -103,8 +106,8 @@ int pubkey_from_spki(struct bytes spki, struct pubkey *ret)
 	uint8_t tag;
 
 	if (der_expect(&spki, DER_SEQUENCE, &body) < 0 || spki.len > 0 ||
-	    der_read(&body, &tag, NULL, &algorithm) < 0 ||
-	    der_expect(&body, DER_BIT_STRING, &octets) < 0 || body.len > 0)
+		der_read(&body, &tag, NULL, &algorithm) < 0 ||
+		der_expect(&body, DER_BIT_STRING, &octets) < 0 || body.len > 0)
 		return ERR_SYNTAX;
 	/* All kinds are whole octets: no unused bits. */
 	if (octets.len < 1 || octets.ptr[0] != 0)
@@ -112,12 +115,13 @@ int pubkey_from_spki(struct bytes spki, struct pubkey *ret)
 	octets = bytes_of(octets.ptr + 1, octets.len - 1);
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		if (!bytes_equal(algorithm, bytes_of(kinds[i].algorithm.octets, kinds[i].algorithm.len)))
+		if (!bytes_equal(algorithm,
+			    bytes_of(kinds[i].algorithm.octets, kinds[i].algorithm.len)))
 			continue;
 		if (i == PUBKEY_RSA)
 			return read_rsa(octets, ret);
 		if (octets.len != octets_len((enum pubkey_kind)i) ||
-		    (is_ec((enum pubkey_kind)i) && octets.ptr[0] != POINT_UNCOMPRESSED))
+			(is_ec((enum pubkey_kind)i) && octets.ptr[0] != POINT_UNCOMPRESSED))
 			return ERR_SYNTAX;
 		ret->kind = (enum pubkey_kind)i;
 		ret->e = 0;
@@ -134,7 +138,7 @@ static int rsa_from_evp(const EVP_PKEY *evp, struct pubkey *ret)
 	uint8_t modulus[PUBKEY_RSA_MAX_BITS / 8], exponent[8];
 
 	if (EVP_PKEY_get_bn_param(evp, OSSL_PKEY_PARAM_RSA_N, &n) != 1 ||
-	    EVP_PKEY_get_bn_param(evp, OSSL_PKEY_PARAM_RSA_E, &e) != 1)
+		EVP_PKEY_get_bn_param(evp, OSSL_PKEY_PARAM_RSA_E, &e) != 1)
 		return ossl_drain("EVP_PKEY_get_bn_param");
 	if (BN_num_bytes(n) > (int)sizeof(modulus) || BN_num_bytes(e) > (int)sizeof(exponent))
 		return ERR_CRYPTO;
@@ -182,12 +186,14 @@ int pubkey_from_evp(const EVP_PKEY *evp, struct pubkey *ret)
 		return ERR_CRYPTO;
 	}
 	ret->e = 0;
-	if (EVP_PKEY_get_octet_string_param(evp, param, ret->octets, sizeof(ret->octets), &ret->len) != 1)
+	if (EVP_PKEY_get_octet_string_param(evp, param, ret->octets, sizeof(ret->octets),
+		    &ret->len) != 1)
 		return ossl_drain("EVP_PKEY_get_octet_string_param");
 	return ret->len == octets_len(ret->kind) ? OK : ERR_CRYPTO;
 }
 
-/* One key of parameters alone for each curve: copying it costs half of building the group anew. Never freed. */
+/* One key of parameters alone for each curve: copying it costs half of building the group anew.
+ * Never freed. */
 static EVP_PKEY *curve_templates[ARRAY_LEN(kinds)];
 static pthread_once_t curve_templates_once = PTHREAD_ONCE_INIT;
 
@@ -199,11 +205,14 @@ static void make_curve_templates(void)
 
 		if (!is_ec((enum pubkey_kind)i))
 			continue;
-		params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)kinds[i].group, 0);
+		params[0] = OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+			(char *)kinds[i].group, 0);
 		ctx = EVP_PKEY_CTX_new_from_name(NULL, kinds[i].name, NULL);
 		if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-		    EVP_PKEY_fromdata(ctx, &curve_templates[i], EVP_PKEY_KEY_PARAMETERS, params) != 1)
-			die("OpenSSL offers no curve %s: check openssl.cnf and its providers", kinds[i].group);
+			EVP_PKEY_fromdata(ctx, &curve_templates[i], EVP_PKEY_KEY_PARAMETERS,
+				params) != 1)
+			die("OpenSSL offers no curve %s: check openssl.cnf and its providers",
+				kinds[i].group);
 	}
 }
 
@@ -216,7 +225,7 @@ static int make_ec(const struct pubkey *key, EVP_PKEY **ret)
 		return ERR_CRYPTO;
 	pthread_once(&curve_templates_once, make_curve_templates);
 	if (made == NULL || EVP_PKEY_copy_parameters(made, curve_templates[key->kind]) != 1 ||
-	    EVP_PKEY_set1_encoded_public_key(made, key->octets, key->len) != 1)
+		EVP_PKEY_set1_encoded_public_key(made, key->octets, key->len) != 1)
 		return ossl_drain("EVP_PKEY_set1_encoded_public_key");
 	*ret = TAKE(made);
 	return OK;
@@ -248,11 +257,12 @@ int pubkey_make(const struct pubkey *key, EVP_PKEY **ret)
 		params[0] = OSSL_PARAM_construct_BN(OSSL_PKEY_PARAM_RSA_N, modulus, key->len);
 		params[1] = OSSL_PARAM_construct_uint64(OSSL_PKEY_PARAM_RSA_E, &exponent);
 	} else {
-		params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, (void *)key->octets, key->len);
+		params[0] = OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY,
+			(void *)key->octets, key->len);
 	}
 	ctx = EVP_PKEY_CTX_new_from_name(NULL, kinds[key->kind].name, NULL);
 	if (ctx == NULL || EVP_PKEY_fromdata_init(ctx) != 1 ||
-	    EVP_PKEY_fromdata(ctx, &made, EVP_PKEY_PUBLIC_KEY, params) != 1)
+		EVP_PKEY_fromdata(ctx, &made, EVP_PKEY_PUBLIC_KEY, params) != 1)
 		return ossl_drain("EVP_PKEY_fromdata");
 	*ret = TAKE(made);
 	return OK;

@@ -101,7 +101,7 @@ static bool entry_id_copy(struct bytes text, char out[static 40])
 static bool kind_parse(struct bytes text, enum job_kind *ret)
 {
 	for (size_t i = 0; i < ARRAY_LEN(kind_letters); i++) {
-		if (text.len == 1 && (char)text.ptr[0] == kind_letters[i]) {
+		if (text.len == 1 && text.ptr[0] == kind_letters[i]) {
 			*ret = (enum job_kind)i;
 			return true;
 		}

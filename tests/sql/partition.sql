@@ -28,10 +28,10 @@ INSERT INTO serials VALUES ('\x405e0f0000' || substr(sha256('x'), 1, 13), v7());
 INSERT INTO certificates (serial, order_id, account_id, not_before, not_after, issuer, spki_sha256, names, tbs)
 	VALUES ('\x405e0f0000' || substr(sha256('x'), 1, 13), v7(), v7(), '2020-01-02Z', now() + interval '1 h', 1, '\x', '{x}', '\x');
 SELECT is(partitions(1, 400 * 86400), 0, 'nothing goes while a certificate of then is unexpired');
-ALTER TABLE certificates DISABLE TRIGGER certificates_guard;
+ALTER TABLE certificates DISABLE TRIGGER certificates_fixed;
 UPDATE certificates SET not_after = now() - interval '1 h' WHERE serial < '\x4060';
-ALTER TABLE certificates ENABLE TRIGGER certificates_guard;
-ALTER TABLE orders DISABLE TRIGGER orders_guard;
+ALTER TABLE certificates ENABLE TRIGGER certificates_fixed;
+ALTER TABLE orders DISABLE TRIGGER orders_fixed;
 UPDATE orders SET expires_at = now() + interval '1 h' WHERE id < '01700000-0000-0000-0000-000000000000';
 SELECT is(partitions(1, 400 * 86400), 4, 'all that are over go');
 SELECT is(to_regclass('assay.orders_20200101') IS NULL, false, 'but not one with an unfinished order');

@@ -60,7 +60,7 @@ SELECT is(status_of(:'e'), 4, 'and its order with it');
 
 -- What no statement may do.
 SELECT authz_ids[1] AS n FROM given_order(:'a', 'n.org') \gset
-SELECT throws_ok(format('UPDATE authorizations SET status = 1 WHERE id = %L', :'n'), '23514', NULL, 'valid without a valid challenge');
+SELECT throws_ok(format('UPDATE authorizations SET status = 1 WHERE id = %L', :'n'), '23000', NULL, 'valid without a valid challenge');
 SELECT throws_ok(format('UPDATE authorizations SET status = 0 WHERE id = %L', :'z2'), '23000', NULL, 'invalid → pending');
 SELECT throws_ok(format('UPDATE authorizations SET key_thumbprint = %L WHERE id = %L', '\x00', :'z1'), '23000', NULL,
 	'another key under a response');

@@ -34,7 +34,8 @@ static EVP_PKEY *generate(const char *type)
 	} else if (strcmp(type, "ed25519") == 0) {
 		key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
 	} else {
-		snprintf(curve, sizeof(curve), "%s%s", type[0] == 'p' ? "P-" : "", type[0] == 'p' ? type + 1 : type);
+		snprintf(curve, sizeof(curve), "%s%s", type[0] == 'p' ? "P-" : "",
+			type[0] == 'p' ? type + 1 : type);
 		key = EVP_EC_gen(curve);
 	}
 	assert_non_null(key);
@@ -98,8 +99,11 @@ void fixture_jws_sign(EVP_PKEY *key, enum jws_alg alg, struct bytes input, struc
 		fixture_sign(key, alg == JWS_RS256 ? ossl_sha256() : NULL, input, out);
 		return;
 	}
-	fixture_sign(key, alg == JWS_ES256 ? ossl_sha256() : alg == JWS_ES384 ? ossl_sha384() : ossl_sha512(), input,
-		&der);
+	fixture_sign(key,
+		alg == JWS_ES256           ? ossl_sha256()
+			: alg == JWS_ES384 ? ossl_sha384()
+					   : ossl_sha512(),
+		input, &der);
 	in = buf_bytes(&der);
 	assert_int_equal(der_expect(&in, DER_SEQUENCE, &body), OK);
 	assert_int_equal(der_expect(&body, DER_INTEGER, &r), OK);
@@ -108,7 +112,8 @@ void fixture_jws_sign(EVP_PKEY *key, enum jws_alg alg, struct bytes input, struc
 	put_fixed(out, s, size);
 }
 
-void fixture_jws(EVP_PKEY *key, enum jws_alg alg, const char *header, const char *payload, struct buf *out)
+void fixture_jws(EVP_PKEY *key, enum jws_alg alg, const char *header, const char *payload,
+	struct buf *out)
 {
 	CLEANUP_BUF struct buf input = {0};
 	CLEANUP_BUF struct buf signature = {0};
@@ -119,8 +124,8 @@ void fixture_jws(EVP_PKEY *key, enum jws_alg alg, const char *header, const char
 	buf_add_byte(&input, '.');
 	b64url_append(&input, bytes_str(payload));
 	fixture_jws_sign(key, alg, buf_bytes(&input), &signature);
-	buf_addf(out, "{\"protected\":\"%.*s\",\"payload\":\"%s\",\"signature\":\"", (int)dot, buf_str(&input),
-		buf_str(&input) + dot + 1);
+	buf_addf(out, "{\"protected\":\"%.*s\",\"payload\":\"%s\",\"signature\":\"", (int)dot,
+		buf_str(&input), buf_str(&input) + dot + 1);
 	b64url_append(out, buf_bytes(&signature));
 	buf_add_str(out, "\"}");
 }
@@ -208,7 +213,9 @@ static void put_algorithm(const struct csr_recipe *recipe, EVP_PKEY *key, struct
 		return;
 	}
 	mark = der_begin(out, DER_SEQUENCE);
-	der_put_oid(out, EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? OID_SHA256_WITH_RSA : OID_ECDSA_WITH_SHA256);
+	der_put_oid(out,
+		EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA ? OID_SHA256_WITH_RSA
+							  : OID_ECDSA_WITH_SHA256);
 	if (EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA)
 		der_put(out, DER_NULL, bytes_of(NULL, 0));
 	der_end(out, mark);
@@ -224,7 +231,8 @@ void fixture_csr(const struct csr_recipe *recipe, struct buf *out)
 	int len;
 
 	mark = der_begin(&info, DER_SEQUENCE);
-	der_put(&info, DER_INTEGER, recipe->version.ptr == NULL ? bytes_of("\0", 1) : recipe->version);
+	der_put(&info, DER_INTEGER,
+		recipe->version.ptr == NULL ? bytes_of("\0", 1) : recipe->version);
 	inner = der_begin(&info, DER_SEQUENCE);
 	buf_add(&info, recipe->subject.ptr, recipe->subject.len);
 	if (recipe->common_name != NULL)
@@ -243,7 +251,10 @@ void fixture_csr(const struct csr_recipe *recipe, struct buf *out)
 	der_end(&info, inner);
 	der_end(&info, mark);
 
-	fixture_sign(key, EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? NULL : recipe->md != NULL ? recipe->md : ossl_sha256(),
+	fixture_sign(key,
+		EVP_PKEY_get_base_id(key) == EVP_PKEY_ED25519 ? NULL
+			: recipe->md != NULL                  ? recipe->md
+							      : ossl_sha256(),
 		buf_bytes(&info), &signature);
 	mark = der_begin(out, DER_SEQUENCE);
 	buf_add(out, info.ptr, info.len);

@@ -11,7 +11,8 @@
 #include "lib/pki/jws.h"
 #include "lib/pki/ossl.h"
 
-/* "rsa1024" "rsa2048" "rsa3072" "rsa4096" "p256" "p384" "p521" "secp256k1" "ed25519": made once a program, freed at its end. */
+/* "rsa1024" "rsa2048" "rsa3072" "rsa4096" "p256" "p384" "p521" "secp256k1" "ed25519": made once a
+ * program, freed at its end. */
 EVP_PKEY *fixture_key(const char *type);
 /* A second key of the same type. */
 EVP_PKEY *fixture_other_key(const char *type);
@@ -20,21 +21,23 @@ void fixture_sign(EVP_PKEY *key, const EVP_MD *md, struct bytes input, struct bu
 /* JWS signature: r || s for EC keys. */
 void fixture_jws_sign(EVP_PKEY *key, enum jws_alg alg, struct bytes input, struct buf *out);
 /* {"protected":…,"payload":…,"signature":…} with a signature made by key. */
-void fixture_jws(EVP_PKEY *key, enum jws_alg alg, const char *header, const char *payload, struct buf *out);
+void fixture_jws(EVP_PKEY *key, enum jws_alg alg, const char *header, const char *payload,
+	struct buf *out);
 /* The canonical JWK of a key. */
 void fixture_jwk(EVP_PKEY *key, struct buf *out);
 struct jwk *fixture_load(EVP_PKEY *key);
 
-struct csr_recipe { /* zero members take their usual value: a good P-256 request for a.example and b.example */
+struct csr_recipe { /* zero members take their usual value: a good P-256 request for a.example and
+		       b.example */
 	EVP_PKEY *key;
-	struct bytes version;      /* contents of the INTEGER */
-	struct bytes subject;      /* contents of the RDNSequence */
+	struct bytes version; /* contents of the INTEGER */
+	struct bytes subject; /* contents of the RDNSequence */
 	struct bytes spki;
-	struct bytes algorithm;    /* the whole AlgorithmIdentifier */
+	struct bytes algorithm; /* the whole AlgorithmIdentifier */
 	const EVP_MD *md;
-	struct bytes attributes;   /* contents of [0] */
-	struct bytes extensions;   /* contents of Extensions, when attributes are the usual */
-	struct bytes san;          /* contents of GeneralNames, when extensions are the usual */
+	struct bytes attributes; /* contents of [0] */
+	struct bytes extensions; /* contents of Extensions, when attributes are the usual */
+	struct bytes san;        /* contents of GeneralNames, when extensions are the usual */
 	bool no_san;
 	const char *common_name;
 };

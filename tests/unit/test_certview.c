@@ -78,10 +78,11 @@ static void pem_has_64_columns(void **state)
 	for (int i = 0; i < 49; i++)
 		buf_add_byte(&der, 0);
 	pem_append(&pem, "X509 CRL", buf_bytes(&der));
-	assert_string_equal(buf_str(&pem), "-----BEGIN X509 CRL-----\n"
-					   "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
-					   "AA==\n"
-					   "-----END X509 CRL-----\n");
+	assert_string_equal(buf_str(&pem),
+		"-----BEGIN X509 CRL-----\n"
+		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n"
+		"AA==\n"
+		"-----END X509 CRL-----\n");
 }
 
 static void crlf_and_any_line_length_are_read(void **state)
@@ -89,8 +90,11 @@ static void crlf_and_any_line_length_are_read(void **state)
 	struct buf *blocks = NULL;
 	size_t count = 0;
 
-	assert_int_equal(pem_certificates(bytes_str("-----BEGIN CERTIFICATE-----\r\naG\r\nk=\r\n-----END CERTIFICATE-----"),
-				 &blocks, &count), OK);
+	assert_int_equal(
+		pem_certificates(bytes_str("-----BEGIN CERTIFICATE-----\r\naG\r\nk=\r\n-----END "
+					   "CERTIFICATE-----"),
+			&blocks, &count),
+		OK);
 	assert_int_equal(count, 1);
 	assert_true(bytes_is(buf_bytes(&blocks[0]), "hi"));
 	buf_done(&blocks[0]);
@@ -100,7 +104,10 @@ static void crlf_and_any_line_length_are_read(void **state)
 static void broken_pem_is_refused(void **state)
 {
 	static const char *const texts[] = {
-		"", "nothing", "-----BEGIN CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\naGk=\n",
+		"",
+		"nothing",
+		"-----BEGIN CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----\naGk=\n",
 		"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n",
 		"-----BEGIN CERTIFICATE-----\naGk\n-----END CERTIFICATE-----\n",
 		"-----BEGIN CERTIFICATE-----\naGl=\n-----END CERTIFICATE-----\n",
@@ -110,14 +117,16 @@ static void broken_pem_is_refused(void **state)
 		"-----BEGIN CERTIFICATE-----\naG k=\n-----END CERTIFICATE-----\n",
 		"-----BEGIN CERTIFICATE-----\naGk=\n-----END PRIVATE KEY-----\n",
 		"-----BEGIN PRIVATE KEY-----\naGk=\n-----END PRIVATE KEY-----\n",
-		"-----BEGIN CERTIFICATE-----\naGk=\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\n",
+		"-----BEGIN CERTIFICATE-----\naGk=\n-----END CERTIFICATE-----\n-----BEGIN "
+		"CERTIFICATE-----\n",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
 		struct buf *blocks = NULL;
 		size_t count = 0;
 
-		assert_int_equal(pem_certificates(bytes_str(texts[i]), &blocks, &count), ERR_SYNTAX);
+		assert_int_equal(pem_certificates(bytes_str(texts[i]), &blocks, &count),
+			ERR_SYNTAX);
 		assert_null(blocks);
 	}
 }

@@ -1,4 +1,5 @@
-/* test_csr.c — good requests of every key type, and each refusal of csr.h as a request that is good in all else. */
+/* test_csr.c — good requests of every key type, and each refusal of csr.h as a request that is good
+ * in all else. */
 #include "tests/unit/pki_fixture.h"
 
 #include <openssl/core_names.h>
@@ -42,7 +43,8 @@ static struct csr *accepted(const struct csr_recipe *recipe)
 
 static void every_certificate_key_type_is_accepted(void **state)
 {
-	static const char *const types[] = {"rsa2048", "rsa3072", "rsa4096", "p256", "p384", "p521"};
+	static const char *const types[] = {"rsa2048", "rsa3072", "rsa4096", "p256", "p384",
+		"p521"};
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		EVP_PKEY *key = fixture_key(types[i]);
@@ -56,7 +58,8 @@ static void every_certificate_key_type_is_accepted(void **state)
 		assert_memory_equal(csr->spki_sha256, jwk->spki_sha256, 32);
 		ossl_sha256_of(csr->spki, digest);
 		assert_memory_equal(csr->spki_sha256, digest, 32);
-		assert_true(csr->spki.ptr > csr->der.ptr && csr->spki.ptr < csr->der.ptr + csr->der.len);
+		assert_true(csr->spki.ptr > csr->der.ptr &&
+			csr->spki.ptr < csr->der.ptr + csr->der.len);
 		assert_int_equal(csr->nnames, 2);
 		assert_string_equal(csr->names[0], "a.example");
 		assert_string_equal(csr->names[1], "b.example");
@@ -74,12 +77,16 @@ static void requests_of_openssl_are_accepted(void **state)
 	unsigned char *der = NULL;
 	int len;
 
-	der_put(&san, DER_SEQUENCE, bytes_str("\x82\x09" "X.EXAMPLE"));
+	der_put(&san, DER_SEQUENCE,
+		bytes_str("\x82\x09"
+			  "X.EXAMPLE"));
 	assert_int_equal(ASN1_OCTET_STRING_set(value, san.ptr, (int)san.len), 1);
-	sk_X509_EXTENSION_push(extensions, X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, value));
+	sk_X509_EXTENSION_push(extensions,
+		X509_EXTENSION_create_by_NID(NULL, NID_subject_alt_name, 0, value));
 	assert_int_equal(X509_REQ_set_version(req, X509_REQ_VERSION_1), 1);
-	assert_int_equal(X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN", MBSTRING_ASC,
-				 (const unsigned char *)"x.example", -1, -1, 0), 1);
+	assert_int_equal(X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN",
+				 MBSTRING_ASC, (const unsigned char *)"x.example", -1, -1, 0),
+		1);
 	assert_int_equal(X509_REQ_set_pubkey(req, fixture_key("p384")), 1);
 	assert_int_equal(X509_REQ_add_extensions(req, extensions), 1);
 	assert_true(X509_REQ_sign(req, fixture_key("p384"), EVP_sha384()) > 0);
@@ -97,30 +104,58 @@ static void other_digests_are_accepted(void **state)
 {
 	csr_free(accepted(&(struct csr_recipe){.md = ossl_sha384(),
 		.algorithm = bytes_of("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x03", 12)}));
-	csr_free(accepted(&(struct csr_recipe){.md = ossl_sha512(), .key = fixture_key("rsa2048"),
-		.algorithm = bytes_of("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00", 15)}));
+	csr_free(accepted(&(struct csr_recipe){.md = ossl_sha512(),
+		.key = fixture_key("rsa2048"),
+		.algorithm =
+			bytes_of("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0d\x05\x00",
+				15)}));
 	/* RFC 4055 section 5: absent parameters must be accepted, too. */
 	csr_free(accepted(&(struct csr_recipe){.key = fixture_key("rsa2048"),
-		.algorithm = bytes_of("\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", 13)}));
+		.algorithm =
+			bytes_of("\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b", 13)}));
 }
 
 static void weak_and_wrong_signature_algorithms_are_refused(void **state)
 {
-	/* sha1WithRSA, ecdsa-with-SHA1, SHA-224, RSA's on an EC key, PSS, parameters of an ECDSA algorithm. */
-	assert_refused(&(struct csr_recipe){.key = fixture_key("rsa2048"), .md = EVP_sha1(),
-		.algorithm = bytes_of("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05\x05\x00", 15)}, "SHA-1");
+	/* sha1WithRSA, ecdsa-with-SHA1, SHA-224, RSA's on an EC key, PSS, parameters of an ECDSA
+	 * algorithm. */
+	assert_refused(
+		&(struct csr_recipe){.key = fixture_key("rsa2048"),
+			.md = EVP_sha1(),
+			.algorithm = bytes_of(
+				"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x05\x05\x00",
+				15)},
+		"SHA-1");
 	assert_refused(&(struct csr_recipe){.md = EVP_sha1(),
-		.algorithm = bytes_of("\x30\x09\x06\x07\x2a\x86\x48\xce\x3d\x04\x01", 11)}, "SHA-1");
+			       .algorithm = bytes_of("\x30\x09\x06\x07\x2a\x86\x48\xce\x3d\x04\x01",
+				       11)},
+		"SHA-1");
 	assert_refused(&(struct csr_recipe){.md = EVP_sha224(),
-		.algorithm = bytes_of("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x01", 12)}, "unknown");
-	assert_refused(&(struct csr_recipe){
-		.algorithm = bytes_of("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00", 15)}, "does not fit");
+			       .algorithm =
+				       bytes_of("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x01",
+					       12)},
+		"unknown");
+	assert_refused(
+		&(struct csr_recipe){
+			.algorithm = bytes_of(
+				"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00",
+				15)},
+		"does not fit");
 	assert_refused(&(struct csr_recipe){.key = fixture_key("rsa2048"),
-		.algorithm = bytes_of("\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 13)}, "unknown");
-	assert_refused(&(struct csr_recipe){
-		.algorithm = bytes_of("\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00", 14)}, "parameters");
+			       .algorithm = bytes_of(
+				       "\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a", 13)},
+		"unknown");
+	assert_refused(
+		&(struct csr_recipe){
+			.algorithm =
+				bytes_of("\x30\x0c\x06\x08\x2a\x86\x48\xce\x3d\x04\x03\x02\x05\x00",
+					14)},
+		"parameters");
 	assert_refused(&(struct csr_recipe){.key = fixture_key("rsa2048"),
-		.algorithm = bytes_of("\x30\x0f\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00\x05\x00", 17)}, "parameters");
+			       .algorithm = bytes_of("\x30\x0f\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01"
+						     "\x01\x0b\x05\x00\x05\x00",
+				       17)},
+		"parameters");
 	assert_refused(&(struct csr_recipe){.algorithm = bytes_of("\x30\x00", 2)}, "DER");
 }
 
@@ -178,7 +213,9 @@ static void weak_and_strange_keys_are_refused(void **state)
 	assert_refused(&(struct csr_recipe){.key = fixture_key("rsa1024")}, "2048");
 	assert_refused(&(struct csr_recipe){.key = fixture_key("secp256k1")}, "named curves");
 	assert_refused(&(struct csr_recipe){.key = fixture_key("ed25519")}, "P-256");
-	assert_int_equal(EVP_PKEY_set_utf8_string_param(explicit_key, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"), 1);
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(explicit_key, OSSL_PKEY_PARAM_EC_ENCODING,
+				 "explicit"),
+		1);
 	assert_refused(&(struct csr_recipe){.key = explicit_key}, "named curves");
 }
 
@@ -221,26 +258,51 @@ static void assert_san(struct bytes names, const char *detail)
 
 static void only_dns_names_are_accepted(void **state)
 {
-	assert_san(bytes_str("\x81\x09" "a@example"), "DNS names");          /* rfc822Name */
-	assert_san(bytes_str("\x86\x09" "http://a/"), "DNS names");          /* URI */
-	assert_san(bytes_of("\x87\x04\x7f\x00\x00\x01", 6), "DNS names");    /* iPAddress */
-	assert_san(bytes_of("\xa4\x02\x30\x00", 4), "DNS names");            /* directoryName */
-	assert_san(bytes_of("\xa0\x09\x06\x03\x2a\x03\x04\xa0\x02\x05\x00", 11), "DNS names"); /* otherName */
-	assert_san(bytes_of("\x88\x03\x2a\x03\x04", 5), "DNS names");        /* registeredID */
-	assert_san(bytes_str("\x82\x09" "a.example" "\x81\x09" "a@example"), "DNS names");
+	assert_san(bytes_str("\x81\x09"
+			     "a@example"),
+		"DNS names"); /* rfc822Name */
+	assert_san(bytes_str("\x86\x09"
+			     "http://a/"),
+		"DNS names");                                             /* URI */
+	assert_san(bytes_of("\x87\x04\x7f\x00\x00\x01", 6), "DNS names"); /* iPAddress */
+	assert_san(bytes_of("\xa4\x02\x30\x00", 4), "DNS names");         /* directoryName */
+	assert_san(bytes_of("\xa0\x09\x06\x03\x2a\x03\x04\xa0\x02\x05\x00", 11),
+		"DNS names");                                         /* otherName */
+	assert_san(bytes_of("\x88\x03\x2a\x03\x04", 5), "DNS names"); /* registeredID */
+	assert_san(bytes_str("\x82\x09"
+			     "a.example"
+			     "\x81\x09"
+			     "a@example"),
+		"DNS names");
 	assert_san(bytes_of("", 0), "empty");
 	assert_san(bytes_of("\x82\x00", 2), "empty");
-	assert_san(bytes_of("\x82\x05" "a", 3), "DER");
+	assert_san(bytes_of("\x82\x05"
+			    "a",
+			   3),
+		"DER");
 }
 
 static void names_are_plain_ascii(void **state)
 {
-	assert_san(bytes_of("\x82\x0b" "a.ex\0.evil.", 13), "not a DNS name");
-	assert_san(bytes_str("\x82\x0a" "b\xc3\xbc" "cher.de"), "not a DNS name");
-	assert_san(bytes_str("\x82\x09" "a example"), "not a DNS name");
-	assert_san(bytes_str("\x82\x09" "a,example"), "not a DNS name");
-	assert_san(bytes_str("\x82\x09" "a.exampl\n"), "not a DNS name");
-	assert_refused(&(struct csr_recipe){.no_san = true, .common_name = "Example Inc"}, "not a DNS name");
+	assert_san(bytes_of("\x82\x0b"
+			    "a.ex\0.evil.",
+			   13),
+		"not a DNS name");
+	assert_san(bytes_str("\x82\x0a"
+			     "b\xc3\xbc"
+			     "cher.de"),
+		"not a DNS name");
+	assert_san(bytes_str("\x82\x09"
+			     "a example"),
+		"not a DNS name");
+	assert_san(bytes_str("\x82\x09"
+			     "a,example"),
+		"not a DNS name");
+	assert_san(bytes_str("\x82\x09"
+			     "a.exampl\n"),
+		"not a DNS name");
+	assert_refused(&(struct csr_recipe){.no_san = true, .common_name = "Example Inc"},
+		"not a DNS name");
 }
 
 static void names_are_lower_case_sorted_and_unique(void **state)
@@ -262,7 +324,9 @@ static void names_are_lower_case_sorted_and_unique(void **state)
 
 static void the_common_name_alone_is_a_name(void **state)
 {
-	CLEANUP(csr_free) struct csr *csr = accepted(&(struct csr_recipe){.no_san = true, .common_name = "A.example"});
+	CLEANUP(csr_free)
+	struct csr *csr =
+		accepted(&(struct csr_recipe){.no_san = true, .common_name = "A.example"});
 
 	assert_int_equal(csr->nnames, 1);
 	assert_string_equal(csr->names[0], "a.example");
@@ -297,7 +361,8 @@ static void a_strange_subject_is_refused(void **state)
 
 	fixture_rdn(&two, OID_COMMON_NAME, DER_UTF8_STRING, "a.example");
 	fixture_rdn(&two, OID_COMMON_NAME, DER_UTF8_STRING, "b.example");
-	assert_refused(&(struct csr_recipe){.subject = buf_bytes(&two)}, "more than one commonName");
+	assert_refused(&(struct csr_recipe){.subject = buf_bytes(&two)},
+		"more than one commonName");
 	fixture_rdn(&bmp, OID_COMMON_NAME, 0x1e, "a.example");
 	assert_refused(&(struct csr_recipe){.subject = buf_bytes(&bmp)}, "UTF8String");
 	assert_refused(&(struct csr_recipe){.subject = bytes_of("\x31\x00", 2)}, "DER");
@@ -329,7 +394,9 @@ static void with_extension(struct bytes oid, struct bytes value, const char *det
 	CLEANUP_BUF struct buf extensions = {0};
 	struct csr_recipe recipe;
 
-	fixture_extension(&extensions, OID_SUBJECT_ALT_NAME, false, bytes_str("\x30\x0b\x82\x09" "a.example"));
+	fixture_extension(&extensions, OID_SUBJECT_ALT_NAME, false,
+		bytes_str("\x30\x0b\x82\x09"
+			  "a.example"));
 	fixture_extension(&extensions, oid, true, value);
 	recipe = (struct csr_recipe){.extensions = buf_bytes(&extensions)};
 	if (detail == NULL)
@@ -343,15 +410,19 @@ static void harmless_extensions_are_ignored(void **state)
 	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x00", 2), NULL);
 	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x03\x01\x01\x00", 5), NULL);
 	with_extension(OID_KEY_USAGE, bytes_of("\x03\x02\x05\xa0", 4), NULL);
-	with_extension(OID_EXT_KEY_USAGE, bytes_of("\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01", 12), NULL);
+	with_extension(OID_EXT_KEY_USAGE,
+		bytes_of("\x30\x0a\x06\x08\x2b\x06\x01\x05\x05\x07\x03\x01", 12), NULL);
 	with_extension(bytes_of("\x2a\x03\x04", 3), bytes_of("junk", 4), NULL);
 }
 
 static void extensions_of_a_ca_are_refused(void **state)
 {
-	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x03\x01\x01\xff", 5), "basicConstraints");
-	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x03\x01\x01\x01", 5), "basicConstraints");
-	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x06\x01\x01\xff\x02\x01\x00", 8), "basicConstraints");
+	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x03\x01\x01\xff", 5),
+		"basicConstraints");
+	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x03\x01\x01\x01", 5),
+		"basicConstraints");
+	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x06\x01\x01\xff\x02\x01\x00", 8),
+		"basicConstraints");
 	with_extension(OID_BASIC_CONSTRAINTS, bytes_of("\x30\x00\x00", 3), "basicConstraints");
 	with_extension(OID_KEY_USAGE, bytes_of("\x03\x02\x02\x04", 4), "key usages");
 	with_extension(OID_KEY_USAGE, bytes_of("\x03\x02\x01\x06", 4), "key usages");
@@ -367,8 +438,14 @@ static void must_staple_is_refused(void **state)
 
 static void duplicate_extensions_are_refused(void **state)
 {
-	with_extension(OID_SUBJECT_ALT_NAME, bytes_str("\x30\x0b\x82\x09" "b.example"), "twice");
-	with_extension(OID_SUBJECT_ALT_NAME, bytes_str("\x30\x0b\x82\x09" "a.example"), "twice");
+	with_extension(OID_SUBJECT_ALT_NAME,
+		bytes_str("\x30\x0b\x82\x09"
+			  "b.example"),
+		"twice");
+	with_extension(OID_SUBJECT_ALT_NAME,
+		bytes_str("\x30\x0b\x82\x09"
+			  "a.example"),
+		"twice");
 }
 
 static void broken_extensions_are_refused(void **state)
@@ -376,11 +453,22 @@ static void broken_extensions_are_refused(void **state)
 	CLEANUP_BUF struct buf many = {0};
 
 	assert_refused(&(struct csr_recipe){.extensions = bytes_of("\x30\x00", 2)}, "DER");
-	assert_refused(&(struct csr_recipe){.extensions = bytes_of("\x30\x05\x06\x03\x55\x1d\x11", 7)}, "DER");
-	assert_refused(&(struct csr_recipe){.extensions = bytes_of("\x30\x09\x06\x03\x55\x1d\x11\x04\x00\x05\x00", 11)}, "DER");
-	assert_refused(&(struct csr_recipe){.extensions = bytes_of("\x30\x0b\x06\x03\x55\x1d\x11\x01\x02\xff\xff\x04\x00", 13)},
+	assert_refused(&(struct csr_recipe){.extensions =
+						    bytes_of("\x30\x05\x06\x03\x55\x1d\x11", 7)},
 		"DER");
-	assert_refused(&(struct csr_recipe){.extensions = bytes_of("\x30\x07\x06\x03\x55\x1d\x11\x04\x00", 9)},
+	assert_refused(
+		&(struct csr_recipe){
+			.extensions = bytes_of("\x30\x09\x06\x03\x55\x1d\x11\x04\x00\x05\x00", 11)},
+		"DER");
+	assert_refused(
+		&(struct csr_recipe){
+			.extensions =
+				bytes_of("\x30\x0b\x06\x03\x55\x1d\x11\x01\x02\xff\xff\x04\x00",
+					13)},
+		"DER");
+	assert_refused(&(struct csr_recipe){.extensions =
+						    bytes_of("\x30\x07\x06\x03\x55\x1d\x11\x04\x00",
+							    9)},
 		"subjectAltName");
 	for (uint8_t i = 0; i < 33; i++)
 		fixture_extension(&many, bytes_of((uint8_t[]){0x2a, i}, 2), false, bytes_of("", 0));
@@ -391,9 +479,12 @@ static void attributes_are_walked(void **state)
 {
 	CLEANUP_BUF struct buf twice = {0};
 	CLEANUP_BUF struct buf password = {0};
-	static const char request[] = "\x30\x22\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e\x31\x15\x30\x13\x30\x11\x06\x03\x55\x1d\x11"
-				      "\x04\x0a\x30\x08\x82\x06" "a.test";
-	static const char challenge[] = "\x30\x11\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07\x31\x04\x0c\x02pw";
+	static const char request[] = "\x30\x22\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e\x31\x15"
+				      "\x30\x13\x30\x11\x06\x03\x55\x1d\x11"
+				      "\x04\x0a\x30\x08\x82\x06"
+				      "a.test";
+	static const char challenge[] =
+		"\x30\x11\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07\x31\x04\x0c\x02pw";
 
 	assert_int_equal(sizeof(request) - 1, 36);
 	buf_add(&password, challenge, sizeof(challenge) - 1);
@@ -401,12 +492,20 @@ static void attributes_are_walked(void **state)
 	csr_free(accepted(&(struct csr_recipe){.attributes = buf_bytes(&password)}));
 	buf_add(&twice, request, sizeof(request) - 1);
 	buf_add(&twice, request, sizeof(request) - 1);
-	assert_refused(&(struct csr_recipe){.attributes = buf_bytes(&twice)}, "more than one extensionRequest");
+	assert_refused(&(struct csr_recipe){.attributes = buf_bytes(&twice)},
+		"more than one extensionRequest");
 	assert_refused(&(struct csr_recipe){.attributes = bytes_of("\x05\x00", 2)}, "DER");
+	assert_refused(
+		&(struct csr_recipe){
+			.attributes = bytes_of(
+				"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e\x31\x00",
+				15)},
+		"exactly one list");
 	assert_refused(&(struct csr_recipe){.attributes = bytes_of(
-		"\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e\x31\x00", 15)}, "exactly one list");
-	assert_refused(&(struct csr_recipe){.attributes = bytes_of(
-		"\x30\x11\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e\x31\x04\x30\x00\x30\x00", 19)}, "exactly one list");
+						    "\x30\x11\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01"
+						    "\x09\x0e\x31\x04\x30\x00\x30\x00",
+						    19)},
+		"exactly one list");
 }
 
 int main(void)

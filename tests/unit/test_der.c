@@ -31,16 +31,16 @@ static void refuses_what_is_not_der(void **state)
 {
 	assert_int_equal(READ(""), ERR_SYNTAX);
 	assert_int_equal(READ("\x30"), ERR_SYNTAX);
-	assert_int_equal(READ("\x30\x01"), ERR_SYNTAX);                 /* cut off */
-	assert_int_equal(READ("\x30\x80\x00\x00"), ERR_SYNTAX);         /* indefinite length */
-	assert_int_equal(READ("\x04\x81\x01x"), ERR_SYNTAX);            /* long form of a short length */
-	assert_int_equal(READ("\x04\x82\x00\x80"), ERR_SYNTAX);         /* leading zero */
+	assert_int_equal(READ("\x30\x01"), ERR_SYNTAX);         /* cut off */
+	assert_int_equal(READ("\x30\x80\x00\x00"), ERR_SYNTAX); /* indefinite length */
+	assert_int_equal(READ("\x04\x81\x01x"), ERR_SYNTAX);    /* long form of a short length */
+	assert_int_equal(READ("\x04\x82\x00\x80"), ERR_SYNTAX); /* leading zero */
 	assert_int_equal(READ("\x04\x81"), ERR_SYNTAX);
 	assert_int_equal(READ("\x04\x84\xff\xff\xff\xff"), ERR_SYNTAX);
 	assert_int_equal(READ("\x04\x85\x01\x00\x00\x00\x00"), ERR_SYNTAX);
 	assert_int_equal(READ("\x04\xff"), ERR_SYNTAX);
-	assert_int_equal(READ("\x1f\x81\x01\x00"), ERR_SYNTAX);         /* high tag number */
-	assert_int_equal(READ("\x00\x00"), ERR_SYNTAX);                 /* end of contents */
+	assert_int_equal(READ("\x1f\x81\x01\x00"), ERR_SYNTAX); /* high tag number */
+	assert_int_equal(READ("\x00\x00"), ERR_SYNTAX);         /* end of contents */
 }
 
 static void leaves_the_input_alone_on_failure(void **state)

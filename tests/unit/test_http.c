@@ -2,12 +2,12 @@
  * on the other end of a socket pair. */
 #include "fcgi/http.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6 };
 enum { KEEP_CONN = 1 };
@@ -69,8 +69,8 @@ static void param(struct buf *out, const char *name, const char *value)
 }
 
 /* Sends one request; length NULL leaves CONTENT_LENGTH out. */
-static void request(
-	struct wire *w, const char *method, const char *uri, const char *length, struct bytes body)
+static void request(struct wire *w, const char *method, const char *uri, const char *length,
+	struct bytes body)
 {
 	CLEANUP_BUF struct buf params = {0};
 	CLEANUP_BUF struct buf out = {0};
@@ -112,8 +112,8 @@ static void answered(struct wire *w, struct buf *out)
 		uint8_t header[8], content[65536 + 256];
 		size_t len;
 
-		assert_int_equal(
-			recv(w->server, header, sizeof(header), MSG_WAITALL), sizeof(header));
+		assert_int_equal(recv(w->server, header, sizeof(header), MSG_WAITALL),
+			sizeof(header));
 		len = (size_t)header[4] << 8 | header[5];
 		if (len + header[6] > 0)
 			assert_int_equal(recv(w->server, content, len + header[6], MSG_WAITALL),
@@ -220,8 +220,9 @@ static void a_large_body_is_thrown_away_and_its_refusal_arrives(void **state)
 	assert_int_equal(w->in.body_state, HTTP_BODY_LARGE);
 	assert_int_equal(w->in.body.len, 0);
 	http_write(&w->fcgi,
-		&(struct http_answer){
-			.status = 413, .content_type = "text/plain", .body = bytes_str("no")});
+		&(struct http_answer){.status = 413,
+			.content_type = "text/plain",
+			.body = bytes_str("no")});
 	FCGX_Finish_r(&w->fcgi);
 	answered(w, &out);
 	assert_string_equal(buf_str(&out),
@@ -293,18 +294,18 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_request_is_read_whole, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_path_is_not_decoded, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_kept_connection_carries_the_next_request, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_kept_connection_carries_the_next_request, setup,
+			teardown),
 		cmocka_unit_test(a_body_of_another_length_is_broken_and_ends_the_connection),
 		cmocka_unit_test_setup_teardown(a_body_without_a_length_is_broken, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_large_body_is_thrown_away_and_its_refusal_arrives, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			an_absurd_length_does_not_overflow, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			head_tells_the_length_and_sends_no_body, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			no_content_has_neither_length_nor_type, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_large_body_is_thrown_away_and_its_refusal_arrives,
+			setup, teardown),
+		cmocka_unit_test_setup_teardown(an_absurd_length_does_not_overflow, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(head_tells_the_length_and_sends_no_body, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(no_content_has_neither_length_nor_type, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			an_answer_larger_than_the_stream_buffer_arrives_whole, setup, teardown),
 	};

@@ -1,5 +1,6 @@
-/* test_jws.c — RFC 7515 appendix A and RFC 8037 appendix A, every refusal of jws.h, and signatures bent in every way that has
- * ever been accepted somewhere. Our own forgeries are made from keys of the moment. */
+/* test_jws.c — RFC 7515 appendix A and RFC 8037 appendix A, every refusal of jws.h, and signatures
+ * bent in every way that has ever been accepted somewhere. Our own forgeries are made from keys of
+ * the moment. */
 #include "tests/unit/pki_fixture.h"
 
 #include <openssl/core_names.h>
@@ -54,24 +55,35 @@ static void assert_vector(const char *jwk_text, const char *jws_text, enum jws_a
 	assert_problem(&pb, PROBLEM_MALFORMED, "does not verify");
 }
 
-#define JOE "eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ"
-#define BODY(protected, payload, signature)                                                                            \
-	"{\"protected\":\"" protected "\",\"payload\":\"" payload "\",\"signature\":\"" signature "\"}"
-#define ES256_KEY                                                                                                      \
-	"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","                      \
+#define JOE                                                                                        \
+	"eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0" \
+	"cnVlfQ"
+#define BODY(protected, payload, signature)                                                        \
+	"{\"protected\":\"" protected "\",\"payload\":\"" payload "\",\"signature\":\"" signature  \
+				      "\"}"
+#define ES256_KEY                                                                                  \
+	"{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"," \
 	"\"y\":\"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0\"}"
-#define ES256_SIGNATURE "DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
+#define ES256_SIGNATURE                                                                            \
+	"DtEhU3ljbEg8L38VWAfUAqOyKAM6-Xx-F4GawxaepmXFCgfTjDxw5djxLa8ISlSApmWQxfKTUJqPP3-Kg6NU1Q"
 
 static void rfc_7515_appendix_a_2_rs256(void **state)
 {
-	assert_vector("{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPC"
-		      "JrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSH"
-		      "SXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyx"
-		      "XFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\",\"e\":\"AQAB\"}",
+	assert_vector("{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_"
+		      "wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-4qPC"
+		      "JrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_"
+		      "YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL-bSf63kpaSH"
+		      "SXndS5z5rexMdbBYUsLA9e-KXBdQOS-"
+		      "UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG4LT6_I5IhlJH7aGhyx"
+		      "XFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\",\"e\":"
+		      "\"AQAB\"}",
 		BODY("eyJhbGciOiJSUzI1NiJ9", JOE,
-			"cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5jujGbds9"
-			"uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB"
-			"_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rq"
+			"cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-"
+			"0Qc_lF5YKt_O8W2Fp5jujGbds9"
+			"uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_"
+			"nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07Qe7K0GarZRmB"
+			"_eSN9383LcOLn6_dO--xi12jzDwusC-"
+			"eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipUTI8np6LbgGY9Fs98rq"
 			"Vt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw"),
 		JWS_RS256);
 }
@@ -83,20 +95,26 @@ static void rfc_7515_appendix_a_3_es256(void **state)
 
 static void rfc_7515_appendix_a_4_es512(void **state)
 {
-	assert_vector("{\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":\"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_"
-		      "NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk\",\"y\":\"ADSmRA43Z1DSNx_RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDl"
+	assert_vector("{\"kty\":\"EC\",\"crv\":\"P-521\",\"x\":"
+		      "\"AekpBQ8ST8a8VcfVOTNl353vSrDCLLJXmPk06wTjxrrjcBpXp5EOnYG_"
+		      "NjFZ6OvLFV1jSfS9tsz4qUxcWceqwQGk\",\"y\":\"ADSmRA43Z1DSNx_"
+		      "RvcLI87cdL07l6jQyyBXMoxVg_l2Th-x3S1WDhjDl"
 		      "y79ajL4Kkd0AZMaZmh9ubmf63e3kyMj2\"}",
 		BODY("eyJhbGciOiJFUzUxMiJ9", "UGF5bG9hZA",
-			"AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-KGDKB34XO0aw_7XdtAG8GaSwFKdCA"
-			"PZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_Jn"),
+			"AdwMgeerwtHoh-l192l60hp9wAHZFVJbLfD_UxMi70cwnZOYaRI1bKPWROc-mZZqwqT2SI-"
+			"KGDKB34XO0aw_7XdtAG8GaSwFKdCA"
+			"PZgoXD2YBJZCPEX3xKpRwcdOO8KpEHwJjyqOgzDO7iKvU8vcnwNrmxYbSW9ERBXukOXolLzeO_"
+			"Jn"),
 		JWS_ES512);
 }
 
 static void rfc_8037_appendix_a_4_eddsa(void **state)
 {
-	assert_vector("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+	assert_vector("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_"
+		      "7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
 		BODY("eyJhbGciOiJFZERTQSJ9", "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
-			"hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"),
+			"hgyY0il_MGCjP0JzlnLWG1PPOt7-"
+			"09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg"),
 		JWS_EDDSA);
 }
 
@@ -105,26 +123,30 @@ static void every_algorithm_verifies_with_its_key_alone(void **state)
 	static const struct {
 		const char *type;
 		enum jws_alg alg;
-	} cases[] = {{"rsa2048", JWS_RS256}, {"p256", JWS_ES256}, {"p384", JWS_ES384}, {"p521", JWS_ES512},
-		{"ed25519", JWS_EDDSA}};
+	} cases[] = {{"rsa2048", JWS_RS256}, {"p256", JWS_ES256}, {"p384", JWS_ES384},
+		{"p521", JWS_ES512}, {"ed25519", JWS_EDDSA}};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		CLEANUP_BUF struct buf header = {0};
 		CLEANUP_BUF struct buf text = {0};
 		CLEANUP(jws_free) struct jws *jws = NULL;
-		CLEANUP(jwk_free) struct jwk *other = fixture_load(fixture_other_key(cases[i].type));
+		CLEANUP(jwk_free)
+		struct jwk *other = fixture_load(fixture_other_key(cases[i].type));
 		struct problem pb = {0};
 
 		buf_addf(&header, "{\"alg\":\"%s\",\"nonce\":\"x\"}", jws_alg_name(cases[i].alg));
-		fixture_jws(fixture_key(cases[i].type), cases[i].alg, buf_str(&header), "{\"a\":1}", &text);
+		fixture_jws(fixture_key(cases[i].type), cases[i].alg, buf_str(&header), "{\"a\":1}",
+			&text);
 		jws = parsed(buf_str(&text));
 		assert_true(bytes_is(buf_bytes(&jws->payload), "{\"a\":1}"));
 		for (size_t j = 0; j < ARRAY_LEN(cases); j++) {
-			CLEANUP(jwk_free) struct jwk *jwk = fixture_load(fixture_key(cases[j].type));
+			CLEANUP(jwk_free)
+			struct jwk *jwk = fixture_load(fixture_key(cases[j].type));
 
 			assert_int_equal(jws_verify(jws, jwk, &pb), i == j ? OK : ERR_PROBLEM);
 			if (i != j)
-				assert_problem(&pb, PROBLEM_BAD_SIGNATURE_ALGORITHM, "does not fit");
+				assert_problem(&pb, PROBLEM_BAD_SIGNATURE_ALGORITHM,
+					"does not fit");
 		}
 		assert_int_equal(jws_verify(jws, other, &pb), ERR_PROBLEM);
 		assert_problem(&pb, PROBLEM_MALFORMED, "does not verify");
@@ -140,17 +162,27 @@ static void every_algorithm_verifies_with_its_key_alone(void **state)
 static void the_body_is_exactly_three_strings(void **state)
 {
 	static const char *const bodies[] = {
-		"", "{", "[]", "\"\"", "null", "{}",
-		BODY(P, "", "AA") "x", BODY(P, "", "AA") "\n{}",
+		"",
+		"{",
+		"[]",
+		"\"\"",
+		"null",
+		"{}",
+		BODY(P, "", "AA") "x",
+		BODY(P, "", "AA") "\n{}",
 		"{\"protected\":\"" P "\",\"payload\":\"\"}",
 		"{\"protected\":\"" P "\",\"signature\":\"AA\"}",
 		"{\"payload\":\"\",\"signature\":\"AA\"}",
 		"{\"protected\":\"" P "\",\"payload\":null,\"signature\":\"AA\"}",
 		"{\"protected\":{\"alg\":\"ES256\"},\"payload\":\"\",\"signature\":\"AA\"}",
-		"{\"protected\":\"" P "\",\"payload\":\"\",\"signature\":\"AA\",\"header\":{\"kid\":\"x\"}}",
-		"{\"protected\":\"" P "\",\"payload\":\"\",\"signature\":\"AA\",\"resource\":\"new-reg\"}",
-		"{\"payload\":\"\",\"signatures\":[{\"protected\":\"" P "\",\"signature\":\"AA\"}]}",
-		"{\"protected\":\"" P "\",\"payload\":\"\",\"signatures\":[{\"protected\":\"" P "\",\"signature\":\"AA\"}]}",
+		"{\"protected\":\"" P
+		"\",\"payload\":\"\",\"signature\":\"AA\",\"header\":{\"kid\":\"x\"}}",
+		"{\"protected\":\"" P
+		"\",\"payload\":\"\",\"signature\":\"AA\",\"resource\":\"new-reg\"}",
+		"{\"payload\":\"\",\"signatures\":[{\"protected\":\"" P
+		"\",\"signature\":\"AA\"}]}",
+		"{\"protected\":\"" P "\",\"payload\":\"\",\"signatures\":[{\"protected\":\"" P
+		"\",\"signature\":\"AA\"}]}",
 		"{\"protected\":\"" P "\",\"payload\":\"\",\"payload\":\"\",\"signature\":\"AA\"}",
 		P "..AA",
 	};
@@ -202,7 +234,9 @@ static void the_header_is_strict(void **state)
 	assert_header("[]", "protected header");
 	assert_header("{\"alg\":\"ES256\"}{}", "protected header");
 	assert_header("{\"alg\":\"ES256\",\"alg\":\"none\"}", "protected header");
-	assert_header("{\"alg\":\"ES256\",\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}}}}}}}}}", "protected header");
+	assert_header("{\"alg\":\"ES256\",\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{\"a\":{}"
+		      "}}}}}}}}",
+		"protected header");
 	assert_header("{\"alg\":\"ES256\",\"crit\":[\"exp\"]}", "crit");
 	assert_header("{\"alg\":\"ES256\",\"crit\":[]}", "crit");
 	assert_header("{\"alg\":\"ES256\",\"crit\":null}", "crit");
@@ -215,8 +249,9 @@ static void the_header_is_strict(void **state)
 
 static void unknown_algorithms_parse_and_are_then_refused(void **state)
 {
-	static const char *const names[] = {"none", "None", "", "es256", "ES256 ", "ES256K", "RS384", "RS512", "PS256", "HS256",
-		"HS384", "HS512", "EdDSA ", "Ed25519", "<b>\\u00e9"};
+	static const char *const names[] = {"none", "None", "", "es256", "ES256 ", "ES256K",
+		"RS384", "RS512", "PS256", "HS256", "HS384", "HS512", "EdDSA ", "Ed25519",
+		"<b>\\u00e9"};
 	struct problem pb = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -261,7 +296,10 @@ static void an_inner_jws_is_read_from_its_object(void **state)
 	const struct jx *inner;
 	struct problem pb = {0};
 
-	assert_int_equal(jx_parse(bytes_str("{\"a\":" BODY("eyJhbGciOiJFUzI1NiJ9", JOE, ES256_SIGNATURE) "}"), &outer), OK);
+	assert_int_equal(jx_parse(bytes_str("{\"a\":" BODY("eyJhbGciOiJFUzI1NiJ9", JOE,
+					  ES256_SIGNATURE) "}"),
+				 &outer),
+		OK);
 	assert_int_equal(jx_get(outer, "a", &inner), OK);
 	assert_int_equal(jws_parse_object(inner, &pb, &jws), OK);
 	assert_int_equal(jws_verify(jws, jwk, &pb), OK);
@@ -269,7 +307,8 @@ static void an_inner_jws_is_read_from_its_object(void **state)
 	assert_problem(&pb, PROBLEM_MALFORMED, "exactly");
 }
 
-static void assert_signature(const struct jws *good, const struct jwk *jwk, const void *signature, size_t len, int expected)
+static void assert_signature(const struct jws *good, const struct jwk *jwk, const void *signature,
+	size_t len, int expected)
 {
 	struct jws jws = *good;
 	struct problem pb = {0};
@@ -297,7 +336,8 @@ static void bend_ecdsa(const char *type, enum jws_alg alg, const char *header, s
 	jws = parsed(buf_str(&text));
 	assert_int_equal(jws->signature_len, 2 * size);
 	assert_signature(jws, jwk, jws->signature, 2 * size, OK);
-	assert_int_equal(EVP_PKEY_get_bn_param(fixture_key(type), OSSL_PKEY_PARAM_EC_ORDER, &order), 1);
+	assert_int_equal(EVP_PKEY_get_bn_param(fixture_key(type), OSSL_PKEY_PARAM_EC_ORDER, &order),
+		1);
 	assert_int_equal(BN_bn2binpad(order, n, (int)size), size);
 
 	for (size_t len = 0; len < 2 * size; len++)
@@ -327,7 +367,8 @@ static void bend_ecdsa(const char *type, enum jws_alg alg, const char *header, s
 	memcpy(bent + size, jws->signature, size);
 	assert_signature(jws, jwk, bent, 2 * size, ERR_PROBLEM);
 
-	/* n - s verifies too: ECDSA is malleable, which is why nothing is ever keyed by a signature. */
+	/* n - s verifies too: ECDSA is malleable, which is why nothing is ever keyed by a
+	 * signature. */
 	assert_non_null(BN_bin2bn(jws->signature + size, (int)size, s));
 	assert_int_equal(BN_sub(s, order, s), 1);
 	memcpy(bent, jws->signature, size);
@@ -337,7 +378,10 @@ static void bend_ecdsa(const char *type, enum jws_alg alg, const char *header, s
 	buf_add(&input, jws->signing_input_protected.ptr, jws->signing_input_protected.len);
 	buf_add_byte(&input, '.');
 	buf_add(&input, jws->signing_input_payload.ptr, jws->signing_input_payload.len);
-	fixture_sign(fixture_key(type), size == 32 ? ossl_sha256() : size == 48 ? ossl_sha384() : ossl_sha512(),
+	fixture_sign(fixture_key(type),
+		size == 32           ? ossl_sha256()
+			: size == 48 ? ossl_sha384()
+				     : ossl_sha512(),
 		buf_bytes(&input), &der);
 	assert_signature(jws, jwk, der.ptr, der.len, ERR_PROBLEM);
 }
@@ -371,8 +415,8 @@ static void short_r_and_s_are_handled(void **state)
 /* The block that RSA signs (RFC 8017 section 9.2). */
 static void rsa_block(uint8_t block[256], const uint8_t digest[32])
 {
-	static const uint8_t info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
-		0x05, 0x00, 0x04, 0x20};
+	static const uint8_t info[] = {0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01,
+		0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20};
 
 	memset(block, 0xff, 256);
 	block[0] = 0;
@@ -384,7 +428,8 @@ static void rsa_block(uint8_t block[256], const uint8_t digest[32])
 
 static void raw_rsa(const uint8_t block[256], uint8_t signature[256])
 {
-	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(fixture_key("rsa2048"), NULL);
+	CLEANUP(EVP_PKEY_CTX_free)
+	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(fixture_key("rsa2048"), NULL);
 	size_t len = 256;
 
 	assert_int_equal(EVP_PKEY_sign_init(ctx), 1);
@@ -439,7 +484,8 @@ static void rsa_padding_is_exact(void **state)
 	memcpy(bent, block, 256);
 	memset(bent + 2, 0xff, 256 - 2);
 	bent[256 - 50] = 0;
-	memcpy(bent + 256 - 49, "\x30\x2f\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x04\x20", 17);
+	memcpy(bent + 256 - 49,
+		"\x30\x2f\x30\x0b\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01\x04\x20", 17);
 	memcpy(bent + 256 - 32, digest, 32);
 	raw_rsa(bent, signature);
 	assert_signature(jws, jwk, signature, 256, ERR_PROBLEM);
@@ -455,8 +501,8 @@ static void rsa_padding_is_exact(void **state)
 static void ed25519_signatures_are_exact(void **state)
 {
 	/* The group order, little endian. */
-	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9,
-		0xde, 0x14, [31] = 0x10};
+	static const uint8_t order[32] = {0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6,
+		0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, [31] = 0x10};
 	CLEANUP_BUF struct buf text = {0};
 	CLEANUP(jws_free) struct jws *jws = NULL;
 	CLEANUP(jwk_free) struct jwk *jwk = fixture_load(fixture_key("ed25519"));

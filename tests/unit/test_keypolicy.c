@@ -1,4 +1,5 @@
-/* test_keypolicy.c — each rule refuses a key that breaks it and nothing else. Weak keys are made here, from public numbers. */
+/* test_keypolicy.c — each rule refuses a key that breaks it and nothing else. Weak keys are made
+ * here, from public numbers. */
 #include "tests/unit/pki_fixture.h"
 
 #include "lib/pki/keypolicy.h"
@@ -20,14 +21,17 @@ static struct pubkey rsa_of(const BIGNUM *n, uint64_t e)
 
 static void good_keys_pass_and_have_a_type(void **state)
 {
-	static const char *const types[] = {"rsa2048", "rsa3072", "rsa4096", "p256", "p384", "p521"};
+	static const char *const types[] = {"rsa2048", "rsa3072", "rsa4096", "p256", "p384",
+		"p521"};
 	struct problem pb = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(types); i++) {
 		EVP_PKEY *key = fixture_key(types[i]);
 
-		assert_int_equal(keypolicy_check(key, KEY_FOR_CERTIFICATE, PROBLEM_BAD_CSR, &pb), OK);
-		assert_int_equal(keypolicy_check(key, KEY_FOR_ACCOUNT, PROBLEM_BAD_PUBLIC_KEY, &pb), OK);
+		assert_int_equal(keypolicy_check(key, KEY_FOR_CERTIFICATE, PROBLEM_BAD_CSR, &pb),
+			OK);
+		assert_int_equal(keypolicy_check(key, KEY_FOR_ACCOUNT, PROBLEM_BAD_PUBLIC_KEY, &pb),
+			OK);
 		assert_string_equal(keypolicy_type(key), types[i]);
 	}
 }
@@ -39,7 +43,8 @@ static void ed25519_is_for_accounts_only(void **state)
 
 	assert_string_equal(keypolicy_type(key), "ed25519");
 	assert_int_equal(keypolicy_check(key, KEY_FOR_ACCOUNT, PROBLEM_BAD_PUBLIC_KEY, &pb), OK);
-	assert_int_equal(keypolicy_check(key, KEY_FOR_CERTIFICATE, PROBLEM_BAD_CSR, &pb), ERR_PROBLEM);
+	assert_int_equal(keypolicy_check(key, KEY_FOR_CERTIFICATE, PROBLEM_BAD_CSR, &pb),
+		ERR_PROBLEM);
 	assert_problem(&pb, PROBLEM_BAD_CSR, "P-256");
 }
 
@@ -48,13 +53,16 @@ static void other_curves_and_sizes_are_refused(void **state)
 	struct problem pb = {0};
 
 	assert_null(keypolicy_type(fixture_key("secp256k1")));
-	assert_int_equal(keypolicy_check(fixture_key("secp256k1"), KEY_FOR_ACCOUNT, PROBLEM_BAD_PUBLIC_KEY, &pb),
+	assert_int_equal(keypolicy_check(fixture_key("secp256k1"), KEY_FOR_ACCOUNT,
+				 PROBLEM_BAD_PUBLIC_KEY, &pb),
 		ERR_PROBLEM);
 	assert_problem(&pb, PROBLEM_BAD_PUBLIC_KEY, "P-256");
-	assert_int_equal(keypolicy_check(fixture_key("rsa1024"), KEY_FOR_ACCOUNT, PROBLEM_BAD_PUBLIC_KEY, &pb),
+	assert_int_equal(keypolicy_check(fixture_key("rsa1024"), KEY_FOR_ACCOUNT,
+				 PROBLEM_BAD_PUBLIC_KEY, &pb),
 		ERR_PROBLEM);
 	assert_problem(&pb, PROBLEM_BAD_PUBLIC_KEY, "2048");
-	assert_int_equal(keypolicy_check(fixture_key("rsa2056"), KEY_FOR_ACCOUNT, PROBLEM_BAD_PUBLIC_KEY, &pb),
+	assert_int_equal(keypolicy_check(fixture_key("rsa2056"), KEY_FOR_ACCOUNT,
+				 PROBLEM_BAD_PUBLIC_KEY, &pb),
 		ERR_PROBLEM);
 	assert_problem(&pb, PROBLEM_BAD_PUBLIC_KEY, "2048");
 }
@@ -72,7 +80,8 @@ static void a_modulus_of_2047_bits_is_refused(void **state)
 
 static void exponents_other_than_65537_are_refused(void **state)
 {
-	static const uint64_t exponents[] = {0, 1, 2, 3, 17, 65535, 65536, 65539, 0x100010001ULL, UINT64_MAX};
+	static const uint64_t exponents[] = {0, 1, 2, 3, 17, 65535, 65536, 65539, 0x100010001ULL,
+		UINT64_MAX};
 	struct problem pb = {0};
 	struct pubkey key;
 
@@ -125,7 +134,9 @@ static void every_factor_below_752_is_found(void **state)
 /* A prime of 1024 bits that is a power of 65537 modulo every one of the first 39 primes. */
 static BIGNUM *roca_prime(BN_CTX *ctx)
 {
-	CLEANUP(BN_free) BIGNUM *m = BN_new(), *power = BN_new(), *base = BN_new(), *exponent = BN_new();
+	CLEANUP(BN_free)
+	BIGNUM *m = BN_new(),
+	       *power = BN_new(), *base = BN_new(), *exponent = BN_new();
 	BIGNUM *p = BN_new();
 
 	BN_set_word(base, 65537);
@@ -219,7 +230,8 @@ static void with_distance(BN_CTX *ctx, unsigned rounds, BIGNUM *n)
 
 	for (;;) {
 		assert_int_equal(BN_rand(a, 1024, BN_RAND_TOP_TWO, BN_RAND_BOTTOM_ANY), 1);
-		/* b = floor(sqrt(2 a rounds)), by bisection; the ceiling of sqrt(a² - b²) is then a - rounds. */
+		/* b = floor(sqrt(2 a rounds)), by bisection; the ceiling of sqrt(a² - b²) is then a
+		 * - rounds. */
 		assert_non_null(BN_copy(d, a));
 		assert_int_equal(BN_mul_word(d, 2 * rounds), 1);
 		BN_zero(b);

@@ -1,12 +1,11 @@
-/* test_park.c — waiting without a thread: no wake-up is lost, every wait ends, seats are bounded.
- */
+/* test_park.c — waiting without a thread: no wake-up is lost, every wait ends, seats are few. */
 #include "fcgi/park.h"
 
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <unistd.h>
-#include <cmocka.h>
 
 #define LONG_MS 60000
 
@@ -176,20 +175,20 @@ static void closing_ends_every_wait_and_allows_no_other(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_parked_seat_is_woken_by_its_own_id_alone, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			a_wake_up_before_the_wait_is_not_lost, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_parked_seat_is_woken_by_its_own_id_alone, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(a_wake_up_before_the_wait_is_not_lost, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(
 			a_woken_seat_may_wait_again_until_the_first_deadline, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_wait_ends_at_its_deadline, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			no_time_to_wait_means_an_answer_at_once, setup, teardown),
+		cmocka_unit_test_setup_teardown(no_time_to_wait_means_an_answer_at_once, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(seats_are_bounded_and_given_back, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			everyone_who_waits_for_an_id_is_woken, setup, teardown),
-		cmocka_unit_test_setup_teardown(
-			closing_ends_every_wait_and_allows_no_other, setup, teardown),
+		cmocka_unit_test_setup_teardown(everyone_who_waits_for_an_id_is_woken, setup,
+			teardown),
+		cmocka_unit_test_setup_teardown(closing_ends_every_wait_and_allows_no_other, setup,
+			teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,5 @@
-/* test_pubkey.c — keys in numbers: every form in and out, the whitelist of SubjectPublicKeyInfo, and what we rely on OpenSSL
- * for when a key is made. */
+/* test_pubkey.c — keys in numbers: every form in and out, the whitelist of SubjectPublicKeyInfo,
+ * and what we rely on OpenSSL for when a key is made. */
 #include "tests/unit/pki_fixture.h"
 
 #include <openssl/core_names.h>
@@ -9,7 +9,7 @@
 #include "lib/pki/oid.h"
 #include "lib/pki/pubkey.h"
 
-static const char *const types[] = {"rsa2048", "rsa4096", "p256", "p384", "p521", "ed25519"};
+static const char *const types[] = {"rsa2048", "rsa3072", "p256", "p384", "p521", "ed25519"};
 
 static void spki_of(EVP_PKEY *key, struct buf *out)
 {
@@ -50,7 +50,8 @@ static void trailing_and_cut_octets_are_refused(void **state)
 
 		spki_of(fixture_key(types[i]), &spki);
 		for (size_t cut = 0; cut < spki.len; cut++)
-			assert_int_equal(pubkey_from_spki(bytes_of(spki.ptr, cut), &key), ERR_SYNTAX);
+			assert_int_equal(pubkey_from_spki(bytes_of(spki.ptr, cut), &key),
+				ERR_SYNTAX);
 		buf_add_byte(&spki, 0);
 		assert_int_equal(pubkey_from_spki(buf_bytes(&spki), &key), ERR_SYNTAX);
 	}
@@ -67,7 +68,9 @@ static void other_curves_and_explicit_parameters_are_refused(void **state)
 	assert_int_equal(pubkey_from_spki(buf_bytes(&spki), &key), ERR_SYNTAX);
 	assert_int_equal(pubkey_from_evp(fixture_key("secp256k1"), &key), ERR_CRYPTO);
 	/* CVE-2022-0778: the curve written out. */
-	assert_int_equal(EVP_PKEY_set_utf8_string_param(explicit_key, OSSL_PKEY_PARAM_EC_ENCODING, "explicit"), 1);
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(explicit_key, OSSL_PKEY_PARAM_EC_ENCODING,
+				 "explicit"),
+		1);
 	spki_of(explicit_key, &explicit_spki);
 	assert_true(explicit_spki.len > 150);
 	assert_int_equal(pubkey_from_spki(buf_bytes(&explicit_spki), &key), ERR_SYNTAX);
@@ -79,8 +82,10 @@ static void compressed_points_are_refused_but_compressed_keys_read(void **state)
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *compressed = EVP_PKEY_dup(fixture_key("p256"));
 	struct pubkey a, b;
 
-	assert_int_equal(EVP_PKEY_set_utf8_string_param(compressed, OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
-				 OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_COMPRESSED), 1);
+	assert_int_equal(EVP_PKEY_set_utf8_string_param(compressed,
+				 OSSL_PKEY_PARAM_EC_POINT_CONVERSION_FORMAT,
+				 OSSL_PKEY_EC_POINT_CONVERSION_FORMAT_COMPRESSED),
+		1);
 	spki_of(compressed, &spki);
 	assert_int_equal(pubkey_from_spki(buf_bytes(&spki), &a), ERR_SYNTAX);
 	assert_int_equal(pubkey_from_evp(compressed, &a), OK);
@@ -115,14 +120,19 @@ static void points_that_are_none_are_refused(void **state)
 	}
 }
 
-/* The points of P-256 with x = 0 are on the curve; the same points with x = p must not be taken for them. */
+/* The points of P-256 with x = 0 are on the curve; the same points with x = p must not be taken for
+ * them. */
 static void openssl_does_not_reduce_coordinates(void **state)
 {
-	static const uint8_t prime[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
-		0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+	static const uint8_t prime[32] = {0xff, 0xff, 0xff, 0xff, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0,
+		0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+		0xff};
 	uint8_t compressed[33] = {2};
-	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, (char *)"prime256v1", 0),
-		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, compressed, sizeof(compressed)), OSSL_PARAM_END};
+	OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME,
+				       (char *)"prime256v1", 0),
+		OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_PUB_KEY, compressed,
+			sizeof(compressed)),
+		OSSL_PARAM_END};
 	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "EC", NULL);
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *zero = NULL;
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *made = NULL;
@@ -142,11 +152,14 @@ static void rsa_sizes_are_bounded_before_anything_is_computed(void **state)
 	static const uint8_t big[513] = {1};
 	struct pubkey key;
 
-	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big, 513), bytes_of("\1\0\1", 3)), ERR_LIMIT);
+	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big, 513), bytes_of("\1\0\1", 3)),
+		ERR_LIMIT);
 	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big, 512), bytes_of(big, 9)), ERR_LIMIT);
-	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big + 1, 256), bytes_of("\1\0\1", 3)), ERR_SYNTAX);
+	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big + 1, 256), bytes_of("\1\0\1", 3)),
+		ERR_SYNTAX);
 	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big, 0), bytes_of("\1\0\1", 3)), ERR_SYNTAX);
-	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big, 512), bytes_of("\0\1\0\1", 4)), ERR_SYNTAX);
+	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big, 512), bytes_of("\0\1\0\1", 4)),
+		ERR_SYNTAX);
 	assert_int_equal(pubkey_set_rsa(&key, bytes_of(big, 512), bytes_of("\1\0\1", 3)), OK);
 	assert_int_equal(key.e, 65537);
 }
@@ -183,8 +196,8 @@ static void rsa_integers_must_be_minimal_and_positive(void **state)
 		{RSA_ALGORITHM, {padded + 1, 257}, {(const uint8_t *)"", 1}, ERR_SYNTAX},
 		{RSA_ALGORITHM, {big, 514}, {(const uint8_t *)"\1\0\1", 3}, ERR_LIMIT},
 		/* NULL missing: BR 7.1.3.1.1 demands it. */
-		{{(const uint8_t *)"\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 13}, {padded + 1, 257},
-			{(const uint8_t *)"\1\0\1", 3}, ERR_SYNTAX},
+		{{(const uint8_t *)"\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01", 13},
+			{padded + 1, 257}, {(const uint8_t *)"\1\0\1", 3}, ERR_SYNTAX},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
