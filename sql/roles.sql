@@ -23,13 +23,15 @@ BEGIN
 		EXECUTE format('ALTER ROLE %I SET idle_in_transaction_session_timeout = %L', v_role, '10s');
 		EXECUTE format('ALTER ROLE %I SET synchronous_commit = on', v_role);
 		-- A newer plan is never better here: every access is by key, and planning costs more than running.
-		-- Tables that were empty when a plan was made must not leave a scan of the whole table behind.
+		-- Tables that were empty when a plan was made must not leave a scan of the whole table behind, nor (materialize,
+		-- memoize) one of all rows of an account.
 		CONTINUE WHEN v_role = 'assay-admin';
 		EXECUTE format('ALTER ROLE %I SET plan_cache_mode = force_generic_plan', v_role);
 		EXECUTE format('ALTER ROLE %I SET enable_seqscan = off', v_role);
 		EXECUTE format('ALTER ROLE %I SET enable_hashjoin = off', v_role);
 		EXECUTE format('ALTER ROLE %I SET enable_mergejoin = off', v_role);
-		EXECUTE format('ALTER ROLE %I SET enable_bitmapscan = off', v_role);
+		EXECUTE format('ALTER ROLE %I SET enable_material = off', v_role);
+		EXECUTE format('ALTER ROLE %I SET enable_memoize = off', v_role);
 		EXECUTE format('ALTER ROLE %I SET jit = off', v_role);
 	END LOOP;
 
