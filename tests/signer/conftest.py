@@ -1,7 +1,6 @@
 """Fixtures: a CA made by assayctl init, its database and Redis, orders as the handlers would leave them, and signers."""
 
 import base64
-import datetime
 import hashlib
 import json
 import os
@@ -264,7 +263,3 @@ def enqueue(redis):
             redis("XADD", "q:sign", "*", "s", short(order))
 
     return add
-
-
-def now():
-    return datetime.datetime.now(datetime.timezone.utc)

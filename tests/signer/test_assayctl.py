@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from conftest import ASSAYCTL, SOURCE, Ca, assayctl, wait_for
+from conftest import SOURCE, assayctl, wait_for
 
 ROLES = ["assay-directory", "assay-account", "assay-order", "assay-validator", "assay-signer", "assay-keeper", "assay-admin"]
 

@@ -6,13 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import threading
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from conftest import ASSAYCTL, SIGNER, make_csr, short, uuid7, wait_for
+from conftest import SIGNER, make_csr, short, uuid7, wait_for
 
 PENDING, READY, PROCESSING, VALID, INVALID = range(5)
 
