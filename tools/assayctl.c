@@ -1,12 +1,16 @@
-/* assayctl.c — the operator's tool: sets up a CA, proves its configuration, looks at it and revokes.
- * Finds the command and hands over; each one is a file of its own. */
+/* assayctl.c — the operator's tool: sets up a CA, proves its configuration, looks at it and
+ * revokes. Finds the command and hands over; each one is a file of its own. */
 #include <stdio.h>
 
 #include "lib/base/log.h"
 #include "tools/command.h"
 
 static const struct command *const commands[] = {
-	&command_init, &command_check_config, &command_migrate, &command_status, &command_revoke,
+	&command_init,
+	&command_check_config,
+	&command_migrate,
+	&command_status,
+	&command_revoke,
 };
 
 static void print_help(void)
@@ -14,13 +18,15 @@ static void print_help(void)
 	printf("usage: assayctl [-c FILE] COMMAND [options]\n\n"
 	       "  -c, --config FILE   configuration (default: %s/assay.conf)\n"
 	       "      --version       print the version\n"
-	       "      --help          print this; COMMAND --help prints the options of one\n\ncommands:\n",
+	       "      --help          print this; COMMAND --help prints the options of "
+	       "one\n\ncommands:\n",
 		SYSCONFDIR);
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		printf("  %-14s %s\n", commands[i]->name, commands[i]->summary);
 }
 
-int command_option(const struct command *command, int argc, char **argv, const struct option *options)
+int command_option(const struct command *command, int argc, char **argv,
+	const struct option *options)
 {
 	int found;
 
@@ -33,8 +39,8 @@ int command_option(const struct command *command, int argc, char **argv, const s
 	if (found == ':')
 		die("%s: %s needs a value", command->name, argv[optind - 1]);
 	if (found == '?')
-		die("%s: there is no option %s; assayctl %s --help lists them", command->name, argv[optind - 1],
-			command->name);
+		die("%s: there is no option %s; assayctl %s --help lists them", command->name,
+			argv[optind - 1], command->name);
 	if (found == -1 && optind < argc)
 		die("%s: \"%s\" is one word too many", command->name, argv[optind]);
 	return found;
@@ -75,7 +81,9 @@ int main(int argc, char **argv)
 			print_help();
 			return 0;
 		default:
-			die("there is no option %s, or it needs a value; assayctl --help lists them", argv[optind - 1]);
+			die("there is no option %s, or it needs a value; assayctl --help lists "
+			    "them",
+				argv[optind - 1]);
 		}
 	}
 	if (optind == argc) {

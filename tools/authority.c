@@ -20,7 +20,10 @@ int authority_key_new(const char *type, EVP_PKEY **ret)
 		const char *curve;
 		unsigned bits;
 	} kinds[] = {
-		{"p256", "P-256", 0}, {"p384", "P-384", 0}, {"rsa2048", NULL, 2048}, {"rsa3072", NULL, 3072},
+		{"p256", "P-256", 0},
+		{"p384", "P-384", 0},
+		{"rsa2048", NULL, 2048},
+		{"rsa3072", NULL, 3072},
 		{"rsa4096", NULL, 4096},
 	};
 
@@ -29,7 +32,8 @@ int authority_key_new(const char *type, EVP_PKEY **ret)
 
 		if (strcmp(kinds[i].type, type) != 0)
 			continue;
-		key = kinds[i].curve != NULL ? EVP_EC_gen(kinds[i].curve) : EVP_RSA_gen(kinds[i].bits);
+		key = kinds[i].curve != NULL ? EVP_EC_gen(kinds[i].curve)
+					     : EVP_RSA_gen(kinds[i].bits);
 		if (key == NULL)
 			return ossl_drain("key generation");
 		*ret = key;
@@ -42,7 +46,8 @@ static int add_name_entry(X509_NAME *name, const char *field, const char *value)
 {
 	if (value == NULL)
 		return OK;
-	if (X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const uint8_t *)value, -1, -1, 0) != 1)
+	if (X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const uint8_t *)value, -1, -1,
+		    0) != 1)
 		return ossl_drain("X509_NAME_add_entry_by_txt");
 	return OK;
 }
@@ -78,12 +83,14 @@ static int set_validity(X509 *x509, int64_t now_us, int64_t days)
 	time_t begin = (time_t)(now_us / USEC_PER_SEC) - DAY_SECS;
 	time_t end = begin + (time_t)days * DAY_SECS - 1; /* both ends are included */
 
-	if (ASN1_TIME_set(X509_getm_notBefore(x509), begin) == NULL || ASN1_TIME_set(X509_getm_notAfter(x509), end) == NULL)
+	if (ASN1_TIME_set(X509_getm_notBefore(x509), begin) == NULL ||
+		ASN1_TIME_set(X509_getm_notAfter(x509), end) == NULL)
 		return ossl_drain("ASN1_TIME_set");
 	return OK;
 }
 
-/* RFC 7093 section 2, method 1: the first 160 bits of the SHA-256 of the public key's BIT STRING. */
+/* RFC 7093 section 2, method 1: the first 160 bits of the SHA-256 of the public key's BIT STRING.
+ */
 static int add_subject_key_id(X509 *x509)
 {
 	const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(x509);
@@ -95,9 +102,10 @@ static int add_subject_key_id(X509 *x509)
 		ASN1_OCTET_STRING_free(id);
 		return ossl_drain("subject key identifier");
 	}
-	ossl_sha256_of(bytes_of(ASN1_STRING_get0_data(bits), (size_t)ASN1_STRING_length(bits)), hash);
+	ossl_sha256_of(bytes_of(ASN1_STRING_get0_data(bits), (size_t)ASN1_STRING_length(bits)),
+		hash);
 	ok = ASN1_OCTET_STRING_set(id, hash, KEY_ID_BYTES) == 1 &&
-	     X509_add1_ext_i2d(x509, NID_subject_key_identifier, id, 0, X509V3_ADD_DEFAULT) == 1;
+		X509_add1_ext_i2d(x509, NID_subject_key_identifier, id, 0, X509V3_ADD_DEFAULT) == 1;
 	ASN1_OCTET_STRING_free(id);
 	return ok ? OK : ossl_drain("subject key identifier");
 }
@@ -117,7 +125,8 @@ static int add_extension(X509 *x509, X509 *issuer, int nid, const char *value)
 	return ok == 1 ? OK : ossl_drain("X509_add_ext");
 }
 
-/* BR section 7.1.6.1: leaves carry the policy "domain validated", so what issues them must allow it. */
+/* BR section 7.1.6.1: leaves carry the policy "domain validated", so what issues them must allow
+ * it. */
 static int add_policy(X509 *x509)
 {
 	CERTIFICATEPOLICIES *policies = sk_POLICYINFO_new_null();
@@ -131,18 +140,21 @@ static int add_policy(X509 *x509)
 	}
 	policy->policyid = OBJ_txt2obj("2.23.140.1.2.1", 1);
 	ok = policy->policyid != NULL &&
-	     X509_add1_ext_i2d(x509, NID_certificate_policies, policies, 0, X509V3_ADD_DEFAULT) == 1;
+		X509_add1_ext_i2d(x509, NID_certificate_policies, policies, 0,
+			X509V3_ADD_DEFAULT) == 1;
 	CERTIFICATEPOLICIES_free(policies);
 	return ok ? OK : ossl_drain("certificate policies");
 }
 
 /* Everything but issuer, extensions that differ, and signature. */
-static int begin_certificate(EVP_PKEY *key, const struct authority_name *name, int64_t now_us, int64_t days, X509 **ret)
+static int begin_certificate(EVP_PKEY *key, const struct authority_name *name, int64_t now_us,
+	int64_t days, X509 **ret)
 {
 	CLEANUP(X509_free) X509 *x509 = X509_new();
 	int err;
 
-	if (x509 == NULL || X509_set_version(x509, X509_VERSION_3) != 1 || X509_set_pubkey(x509, key) != 1)
+	if (x509 == NULL || X509_set_version(x509, X509_VERSION_3) != 1 ||
+		X509_set_pubkey(x509, key) != 1)
 		return ossl_drain("X509_new");
 	err = set_serial(x509);
 	if (err == OK)
@@ -163,7 +175,9 @@ static int sign_certificate(X509 *x509, EVP_PKEY *key)
 	/* P-384 goes with SHA-384 (BR section 7.1.3.2.2), everything else here with SHA-256. */
 	bool p384 = EVP_PKEY_is_a(key, "EC") && EVP_PKEY_get_bits(key) == 384;
 
-	return X509_sign(x509, key, p384 ? ossl_sha384() : ossl_sha256()) > 0 ? OK : ossl_drain("X509_sign");
+	return X509_sign(x509, key, p384 ? ossl_sha384() : ossl_sha256()) > 0
+		? OK
+		: ossl_drain("X509_sign");
 }
 
 int authority_root_new(EVP_PKEY *key, const struct authority_name *name, int64_t now_us, X509 **ret)
@@ -185,8 +199,8 @@ int authority_root_new(EVP_PKEY *key, const struct authority_name *name, int64_t
 	return err;
 }
 
-int authority_issuing_new(EVP_PKEY *root_key, X509 *root, EVP_PKEY *key, const struct authority_name *name,
-	int64_t now_us, X509 **ret)
+int authority_issuing_new(EVP_PKEY *root_key, X509 *root, EVP_PKEY *key,
+	const struct authority_name *name, int64_t now_us, X509 **ret)
 {
 	CLEANUP(X509_free) X509 *x509 = NULL;
 	int err = begin_certificate(key, name, now_us, AUTHORITY_ISSUING_DAYS, &x509);
@@ -236,8 +250,10 @@ int authority_key_pem(EVP_PKEY *key, const char *passphrase, struct buf *out)
 	CLEANUP(BIO_free_all) BIO *bio = BIO_new(BIO_s_mem());
 	int len = passphrase != NULL ? (int)strlen(passphrase) : 0;
 
-	if (bio == NULL || PEM_write_bio_PKCS8PrivateKey(bio, key, passphrase != NULL ? EVP_aes_256_cbc() : NULL, passphrase,
-		len, NULL, NULL) != 1)
+	if (bio == NULL ||
+		PEM_write_bio_PKCS8PrivateKey(bio, key,
+			passphrase != NULL ? EVP_aes_256_cbc() : NULL, passphrase, len, NULL,
+			NULL) != 1)
 		return ossl_drain("PEM_write_bio_PKCS8PrivateKey");
 	drain_bio(bio, out);
 	return OK;

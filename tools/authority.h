@@ -1,6 +1,8 @@
-/* authority.h — the certificates of a new CA: a root that stays offline and an issuing certificate below it.
+/* authority.h — the certificates of a new CA: a root that stays offline and an issuing certificate
+ * below it.
  *
- * Built with OpenSSL's own X.509 code, unlike what the signer writes. Used by assayctl init, and by tests that need a CA. */
+ * Built with OpenSSL's own X.509 code, unlike what the signer writes. Used by assayctl init, and by
+ * tests that need a CA. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -17,11 +19,13 @@ struct authority_name {
 
 /* type: p256 p384 rsa2048 rsa3072 rsa4096. ERR_NOENT for other words. */
 MUST_CHECK int authority_key_new(const char *type, EVP_PKEY **ret);
-/* Both are valid from a day before now_us, so that machines whose clocks are behind take them at once. */
-MUST_CHECK int authority_root_new(EVP_PKEY *key, const struct authority_name *name, int64_t now_us, X509 **ret);
+/* Both are valid from a day before now_us, so that machines whose clocks are behind take them at
+ * once. */
+MUST_CHECK int authority_root_new(EVP_PKEY *key, const struct authority_name *name, int64_t now_us,
+	X509 **ret);
 /* pathlen 0: it issues to servers (and their clients) and to nobody else. */
-MUST_CHECK int authority_issuing_new(EVP_PKEY *root_key, X509 *root, EVP_PKEY *key, const struct authority_name *name,
-	int64_t now_us, X509 **ret);
+MUST_CHECK int authority_issuing_new(EVP_PKEY *root_key, X509 *root, EVP_PKEY *key,
+	const struct authority_name *name, int64_t now_us, X509 **ret);
 
 /* PEM texts. A key is PKCS#8, encrypted (AES-256) when there is a passphrase. */
 MUST_CHECK int authority_certificate_pem(X509 *certificate, struct buf *out);

@@ -1,5 +1,6 @@
-/* check_config.c — assayctl check-config: reads assay.conf as every program does, then tries what it names: the database as each role,
- * Redis as each user, issuers and their keys, the resolver, the clock. One line for each; nothing is changed anywhere. */
+/* check_config.c — assayctl check-config: reads assay.conf as every program does, then tries what
+ * it names: the database as each role, Redis as each user, issuers and their keys, the resolver,
+ * the clock. One line for each; nothing is changed anywhere. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -20,7 +21,8 @@
 
 static const char help[] =
 	"usage: assayctl [-c FILE] check-config\n\n"
-	"Reads the configuration and tries everything that it names. Run as root it can try every role and the issuing keys;\n"
+	"Reads the configuration and tries everything that it names. Run as root it can try every "
+	"role and the issuing keys;\n"
 	"what belongs to another user is skipped otherwise. Exit status 0 when nothing failed.\n";
 
 struct tally {
@@ -47,7 +49,8 @@ static void tell(struct tally *tally, enum finding finding, const char *fmt, ...
 }
 
 /* The database's clock; the statement needs no right in the schema. */
-static const struct db_stmt clock_stmt = {"check_clock", "SELECT pg_catalog.clock_timestamp()", DB_ONE_ROW, 0, {0}};
+static const struct db_stmt clock_stmt = {"check_clock", "SELECT pg_catalog.clock_timestamp()",
+	DB_ONE_ROW, 0, {0}};
 
 static void check_clock(struct tally *tally, struct db *db)
 {
@@ -65,8 +68,10 @@ static void check_clock(struct tally *tally, struct db *db)
 			off_ms = (before - theirs) / 1000;
 		else if (theirs > after)
 			off_ms = (after - theirs) / 1000;
-		tell(tally, off_ms < -CLOCK_SKEW_MAX_MS || off_ms > CLOCK_SKEW_MAX_MS ? FAILED : FINE,
-			"clock: this machine and the database are %lld ms apart", (long long)(off_ms < 0 ? -off_ms : off_ms));
+		tell(tally,
+			off_ms < -CLOCK_SKEW_MAX_MS || off_ms > CLOCK_SKEW_MAX_MS ? FAILED : FINE,
+			"clock: this machine and the database are %lld ms apart",
+			(long long)(off_ms < 0 ? -off_ms : off_ms));
 	}
 	db_call_done(&call);
 }
@@ -82,7 +87,8 @@ static void check_database(struct tally *tally, const struct conf *conf)
 		int err = connect_db(conf, credential_names[i], table, &db, &why);
 
 		if (err != OK) {
-			tell(tally, err == ERR_NOENT ? SKIPPED : FAILED, "database as %s: %s", credential_names[i], why);
+			tell(tally, err == ERR_NOENT ? SKIPPED : FAILED, "database as %s: %s",
+				credential_names[i], why);
 			continue;
 		}
 		tell(tally, FINE, "database as %s", credential_names[i]);
@@ -102,7 +108,8 @@ static bool redis_allows(struct rds *rds, const struct bytes *argv, int argc)
 
 static void check_redis(struct tally *tally, const struct conf *conf)
 {
-	const struct bytes forbidden[] = {bytes_str("FLUSHALL"), bytes_str("ASYNC"), bytes_str("too many words")};
+	const struct bytes forbidden[] = {bytes_str("FLUSHALL"), bytes_str("ASYNC"),
+		bytes_str("too many words")};
 
 	for (size_t i = 0; credential_names[i] != NULL; i++) {
 		CLEANUP(rds_close) struct rds *rds = NULL;
@@ -110,9 +117,13 @@ static void check_redis(struct tally *tally, const struct conf *conf)
 		int err = connect_redis(conf, credential_names[i], &rds, &why);
 
 		if (err != OK)
-			tell(tally, err == ERR_NOENT ? SKIPPED : FAILED, "Redis as %s: %s", credential_names[i], why);
-		else if (conf->redis.passwords != NULL && redis_allows(rds, forbidden, ARRAY_LEN(forbidden)))
-			tell(tally, FAILED, "Redis as %s: it may do everything; load the ACL file that assayctl init made",
+			tell(tally, err == ERR_NOENT ? SKIPPED : FAILED, "Redis as %s: %s",
+				credential_names[i], why);
+		else if (conf->redis.passwords != NULL &&
+			redis_allows(rds, forbidden, ARRAY_LEN(forbidden)))
+			tell(tally, FAILED,
+				"Redis as %s: it may do everything; load the ACL file that "
+				"assayctl init made",
 				credential_names[i]);
 		else
 			tell(tally, FINE, "Redis as %s", credential_names[i]);
@@ -141,19 +152,24 @@ static void check_issuers(struct tally *tally, const struct conf *conf)
 		int64_t left_secs;
 
 		if (access(section->key, R_OK) != 0 && errno == EACCES) {
-			tell(tally, SKIPPED, "issuer %s: %s is not for this user to read", section->name, section->key);
+			tell(tally, SKIPPED, "issuer %s: %s is not for this user to read",
+				section->name, section->key);
 			continue;
 		}
 		if (issuer_load(section, now, &issuer, &why) != OK) {
-			tell(tally, FAILED, "issuer %s: %s", section->name, why != NULL ? why : "cannot be used");
+			tell(tally, FAILED, "issuer %s: %s", section->name,
+				why != NULL ? why : "cannot be used");
 			continue;
 		}
 		clock_rfc3339_format(issuer->not_after_us, until);
 		left_secs = (issuer->not_after_us - now) / USEC_PER_SEC - longest_validity(conf);
 		if (left_secs < 0)
-			tell(tally, FAILED, "issuer %s: it ends at %s, before certificates made today would", section->name, until);
+			tell(tally, FAILED,
+				"issuer %s: it ends at %s, before certificates made today would",
+				section->name, until);
 		else
-			tell(tally, FINE, "issuer %s: certificate, chain and key fit; until %s%s", section->name, until,
+			tell(tally, FINE, "issuer %s: certificate, chain and key fit; until %s%s",
+				section->name, until,
 				left_secs < ISSUER_WARN_DAYS * 86400LL ? " (replace it soon)" : "");
 	}
 	if (conf->nissuers == 0)
@@ -187,7 +203,8 @@ static void check_resolver(struct tally *tally, const struct conf *conf)
 	struct resolver_try try = {0};
 	int64_t deadline = clock_mono_ms() + RESOLVER_WAIT_MS;
 
-	if (loop_new(&loop) != OK || dns_new(loop, &conf->validation.resolvers, false, &dns) != OK) {
+	if (loop_new(&loop) != OK ||
+		dns_new(loop, &conf->validation.resolvers, false, &dns) != OK) {
 		tell(tally, FAILED, "resolver: it cannot be set up");
 		return;
 	}
@@ -196,9 +213,11 @@ static void check_resolver(struct tally *tally, const struct conf *conf)
 		if (loop_once(loop, 200) != OK)
 			break;
 	if (!try.answered)
-		tell(tally, FAILED, "resolver %s: no answer within %d s", dns_resolvers(dns), RESOLVER_WAIT_MS / 1000);
+		tell(tally, FAILED, "resolver %s: no answer within %d s", dns_resolvers(dns),
+			RESOLVER_WAIT_MS / 1000);
 	else if (try.status == DNS_FAILED)
-		tell(tally, FAILED, "resolver %s: asked for %s: %s", dns_resolvers(dns), name, try.reason);
+		tell(tally, FAILED, "resolver %s: asked for %s: %s", dns_resolvers(dns), name,
+			try.reason);
 	else
 		tell(tally, FINE, "resolver %s: answers%s", dns_resolvers(dns),
 			try.authenticated ? ", validating DNSSEC" : "");
@@ -224,5 +243,5 @@ static int run_check_config(const char *conf_path, int argc, char **argv)
 	return tally.failed > 0 ? 1 : 0;
 }
 
-const struct command command_check_config = {"check-config", "read the configuration and try everything that it names", help,
-	run_check_config};
+const struct command command_check_config = {"check-config",
+	"read the configuration and try everything that it names", help, run_check_config};

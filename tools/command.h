@@ -1,4 +1,5 @@
-/* command.h — what assayctl.c knows of a command. Each has a file of its own that exports one struct command. */
+/* command.h — what assayctl.c knows of a command. Each has a file of its own that exports one
+ * struct command. */
 #pragma once
 
 #include <getopt.h>
@@ -13,10 +14,13 @@ struct command {
 	int (*run)(const char *conf_path, int argc, char **argv);
 };
 
-extern const struct command command_init, command_check_config, command_migrate, command_status, command_revoke;
+extern const struct command command_init, command_check_config, command_migrate, command_status,
+	command_revoke;
 
-/* getopt_long with our messages: dies on an unknown option, a missing value or, at the end, words that are left over.
+/* getopt_long with our messages: dies on an unknown option, a missing value or, at the end, words
+ * that are left over.
  * --help prints the help and ends the program. -1 when there are no more options. */
-int command_option(const struct command *command, int argc, char **argv, const struct option *options);
+int command_option(const struct command *command, int argc, char **argv,
+	const struct option *options);
 /* The configuration, or the end of the program. */
 struct conf *command_conf(const char *conf_path);

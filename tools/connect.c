@@ -19,9 +19,11 @@ static int load_password(const char *folder, const char *name, char **ret, char 
 	if (err == OK)
 		return OK;
 	if (errno == EACCES)
-		return why_set(ret_why, ERR_NOENT, "%s/%s is not for this user to read", folder, name);
+		return why_set(ret_why, ERR_NOENT, "%s/%s is not for this user to read", folder,
+			name);
 	return why_set(ret_why, ERR_INTERNAL, "%s/%s %s", folder, name,
-		err == ERR_NOENT ? "does not exist" : "is empty, unreadable, or readable by others (chmod 0400)");
+		err == ERR_NOENT ? "does not exist"
+				 : "is empty, unreadable, or readable by others (chmod 0400)");
 }
 
 static void wipe(char *secret)
@@ -31,8 +33,8 @@ static void wipe(char *secret)
 	free(secret);
 }
 
-int connect_db(const struct conf *conf, const char *role, const struct db_stmt *const table[], struct db **ret,
-	char **ret_why)
+int connect_db(const struct conf *conf, const char *role, const struct db_stmt *const table[],
+	struct db **ret, char **ret_why)
 {
 	struct db *db = NULL;
 	char *password = NULL;

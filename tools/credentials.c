@@ -16,7 +16,13 @@
 #define HASH_BYTES 32
 
 const char *const credential_names[] = {
-	"assay-directory", "assay-account", "assay-order", "assay-validator", "assay-signer", "assay-keeper", "assay-admin",
+	"assay-directory",
+	"assay-account",
+	"assay-order",
+	"assay-validator",
+	"assay-signer",
+	"assay-keeper",
+	"assay-admin",
 	NULL,
 };
 
@@ -55,21 +61,25 @@ static int hmac(const uint8_t *key, const char *message, uint8_t out[HASH_BYTES]
 {
 	unsigned len = 0;
 
-	if (HMAC(ossl_sha256(), key, HASH_BYTES, (const uint8_t *)message, strlen(message), out, &len) == NULL || len != HASH_BYTES)
+	if (HMAC(ossl_sha256(), key, HASH_BYTES, (const uint8_t *)message, strlen(message), out,
+		    &len) == NULL ||
+		len != HASH_BYTES)
 		return ossl_drain("HMAC");
 	return OK;
 }
 
 int credential_scram(struct buf *out, const char *password)
 {
-	uint8_t salt[SCRAM_SALT_BYTES], salted[HASH_BYTES], client_key[HASH_BYTES], stored_key[HASH_BYTES], server_key[HASH_BYTES];
+	uint8_t salt[SCRAM_SALT_BYTES], salted[HASH_BYTES], client_key[HASH_BYTES],
+		stored_key[HASH_BYTES], server_key[HASH_BYTES];
 
 	rnd_bytes(salt, sizeof(salt));
-	if (PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt, sizeof(salt), SCRAM_ROUNDS, ossl_sha256(), sizeof(salted),
-		salted) != 1)
+	if (PKCS5_PBKDF2_HMAC(password, (int)strlen(password), salt, sizeof(salt), SCRAM_ROUNDS,
+		    ossl_sha256(), sizeof(salted), salted) != 1)
 		return ossl_drain("PKCS5_PBKDF2_HMAC");
 	/* RFC 5802 section 3. */
-	if (hmac(salted, "Client Key", client_key) != OK || hmac(salted, "Server Key", server_key) != OK)
+	if (hmac(salted, "Client Key", client_key) != OK ||
+		hmac(salted, "Server Key", server_key) != OK)
 		return ERR_CRYPTO;
 	ossl_sha256_of(bytes_of(client_key, sizeof(client_key)), stored_key);
 	buf_addf(out, "SCRAM-SHA-256$%d:", SCRAM_ROUNDS);

@@ -1,6 +1,8 @@
-/* init.c — assayctl init: everything that a new CA needs on disk, in one run and never over anything that exists.
+/* init.c — assayctl init: everything that a new CA needs on disk, in one run and never over
+ * anything that exists.
  *
- * The root key is written once, to the place that the operator names, and is not read by any program of assay again. */
+ * The root key is written once, to the place that the operator names, and is not read by any
+ * program of assay again. */
 #include <errno.h>
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -38,7 +40,8 @@ struct init_work {
 	struct outfiles out;
 	struct buf root_certificate, root_key, certificate, key;
 	struct buf conf, acl;
-	char passwords[2][8][CREDENTIAL_LEN + 1]; /* database, Redis; in order of credential_names */
+	char passwords[2][8]
+		      [CREDENTIAL_LEN + 1]; /* database, Redis; in order of credential_names */
 	char fingerprint[3 * 32 + 1];
 };
 
@@ -46,35 +49,57 @@ static const char *const stores[] = {"database", "redis"};
 
 static const char help[] =
 	"usage: assayctl init --root-key FILE --base-url URL [options]\n\n"
-	"Makes the keys and certificates of a new CA, passwords, the Redis ACL and assay.conf. Overwrites nothing.\n\n"
-	"  --root-key FILE            where the root's private key goes: a medium that you can take away\n"
+	"Makes the keys and certificates of a new CA, passwords, the Redis ACL and assay.conf. "
+	"Overwrites nothing.\n\n"
+	"  --root-key FILE            where the root's private key goes: a medium that you can "
+	"take away\n"
 	"  --root-passphrase FILE     encrypt it with the first line of FILE\n"
-	"  --base-url URL             where clients will find the server, for instance https://acme.example.org\n"
+	"  --base-url URL             where clients will find the server, for instance "
+	"https://acme.example.org\n"
 	"  --dir DIR                  where everything else goes (default: " SYSCONFDIR ")\n"
-	"  --name TEXT                name of the CA in its certificates (default: the host of the base URL)\n"
+	"  --name TEXT                name of the CA in its certificates (default: the host of the "
+	"base URL)\n"
 	"  --organization TEXT        O of both certificates (default: none)\n"
 	"  --country CC               C of both certificates (default: none)\n"
-	"  --key-type TYPE            issuing key: p256 p384 rsa2048 rsa3072 rsa4096 (default: p256)\n"
+	"  --key-type TYPE            issuing key: p256 p384 rsa2048 rsa3072 rsa4096 (default: "
+	"p256)\n"
 	"  --root-key-type TYPE       root key (default: p384)\n"
-	"  --caa-identity DOMAIN      what CAA records must name (default: the host of the base URL)\n"
+	"  --caa-identity DOMAIN      what CAA records must name (default: the host of the base "
+	"URL)\n"
 	"  --set SECTION.KEY=VALUE    any setting of assay.conf; may be repeated\n";
 
 static void parse_options(int argc, char **argv, struct init_options *o)
 {
 	static const struct option options[] = {
-		{"root-key", required_argument, NULL, 'r'}, {"root-passphrase", required_argument, NULL, 'p'},
-		{"base-url", required_argument, NULL, 'u'}, {"dir", required_argument, NULL, 'd'},
-		{"name", required_argument, NULL, 'n'}, {"organization", required_argument, NULL, 'o'},
-		{"country", required_argument, NULL, 'C'}, {"key-type", required_argument, NULL, 'k'},
-		{"root-key-type", required_argument, NULL, 'K'}, {"caa-identity", required_argument, NULL, 'a'},
-		{"set", required_argument, NULL, 's'}, {"help", no_argument, NULL, 'h'}, {0},
+		{"root-key", required_argument, NULL, 'r'},
+		{"root-passphrase", required_argument, NULL, 'p'},
+		{"base-url", required_argument, NULL, 'u'},
+		{"dir", required_argument, NULL, 'd'},
+		{"name", required_argument, NULL, 'n'},
+		{"organization", required_argument, NULL, 'o'},
+		{"country", required_argument, NULL, 'C'},
+		{"key-type", required_argument, NULL, 'k'},
+		{"root-key-type", required_argument, NULL, 'K'},
+		{"caa-identity", required_argument, NULL, 'a'},
+		{"set", required_argument, NULL, 's'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
-	const char **const places[] = {['r'] = &o->root_key, ['p'] = &o->root_passphrase_file, ['u'] = &o->base_url,
-		['d'] = &o->folder, ['n'] = &o->name, ['o'] = &o->organization, ['C'] = &o->country, ['k'] = &o->key_type,
-		['K'] = &o->root_key_type, ['a'] = &o->caa_identity};
+	const char **const places[] = {['r'] = &o->root_key,
+		['p'] = &o->root_passphrase_file,
+		['u'] = &o->base_url,
+		['d'] = &o->folder,
+		['n'] = &o->name,
+		['o'] = &o->organization,
+		['C'] = &o->country,
+		['k'] = &o->key_type,
+		['K'] = &o->root_key_type,
+		['a'] = &o->caa_identity};
 	int found;
 
-	*o = (struct init_options){.folder = SYSCONFDIR, .key_type = "p256", .root_key_type = "p384"};
+	*o = (struct init_options){.folder = SYSCONFDIR,
+		.key_type = "p256",
+		.root_key_type = "p384"};
 	while ((found = command_option(&command_init, argc, argv, options)) != -1) {
 		if (found != 's') {
 			*places[found] = optarg;
@@ -85,9 +110,11 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 		o->sets[o->nsets++] = optarg;
 	}
 	if (o->root_key == NULL)
-		die("init: --root-key FILE is missing: name the place where the root's private key is to be written");
+		die("init: --root-key FILE is missing: name the place where the root's private key "
+		    "is to be written");
 	if (o->base_url == NULL)
-		die("init: --base-url URL is missing, for instance --base-url https://acme.example.org");
+		die("init: --base-url URL is missing, for instance --base-url "
+		    "https://acme.example.org");
 	if (strncmp(o->base_url, "https://", 8) != 0 || o->base_url[8] == '\0')
 		die("init: --base-url must begin with https:// (RFC 8555 section 6.1)");
 	if (o->country != NULL && strlen(o->country) != 2)
@@ -122,7 +149,8 @@ static void read_passphrase(const char *path, char out[PASSPHRASE_MAX])
 	fclose(f);
 	out[strcspn(out, "\r\n")] = '\0';
 	if (strlen(out) < 8)
-		die("init: the first line of %s must be a passphrase of 8 characters or more", path);
+		die("init: the first line of %s must be a passphrase of 8 characters or more",
+			path);
 }
 
 static void make_fingerprint(X509 *x509, char *out)
@@ -160,7 +188,8 @@ static void make_authority(const struct init_options *o, struct init_work *w)
 
 	buf_addf(&root_name, "%s Root", o->name != NULL ? o->name : host);
 	buf_addf(&issuing_name, "%s Issuing 1", o->name != NULL ? o->name : host);
-	const struct authority_name root_subject = {o->country, o->organization, buf_str(&root_name)};
+	const struct authority_name root_subject = {o->country, o->organization,
+		buf_str(&root_name)};
 	const struct authority_name subject = {o->country, o->organization, buf_str(&issuing_name)};
 
 	if (o->root_passphrase_file != NULL)
@@ -177,10 +206,12 @@ static void make_authority(const struct init_options *o, struct init_work *w)
 	if (err == OK)
 		err = authority_key_pem(key, NULL, &w->key);
 	if (err == OK)
-		err = authority_key_pem(root_key, passphrase[0] != '\0' ? passphrase : NULL, &w->root_key);
+		err = authority_key_pem(root_key, passphrase[0] != '\0' ? passphrase : NULL,
+			&w->root_key);
 	OPENSSL_cleanse(passphrase, sizeof(passphrase));
 	if (err != OK)
-		die("init: OpenSSL cannot make the certificates: --name, --organization (64 characters) or --country may not fit");
+		die("init: OpenSSL cannot make the certificates: --name, --organization (64 "
+		    "characters) or --country may not fit");
 	make_fingerprint(root, w->fingerprint);
 }
 
@@ -204,7 +235,9 @@ static void set_from_option(struct buf *conf, const char *option)
 		*value++ = '\0';
 	dot = strrchr(text, '.');
 	if (value == NULL || dot == NULL || strchr(option, '\n') != NULL)
-		die("init: --set %s: write SECTION.KEY=VALUE, for instance \"profile default.validity=6d\"", option);
+		die("init: --set %s: write SECTION.KEY=VALUE, for instance \"profile "
+		    "default.validity=6d\"",
+			option);
 	*dot = '\0';
 	sample_set(conf, text, dot + 1, value);
 }
@@ -215,15 +248,16 @@ static void make_conf(const struct init_options *o, struct init_work *w)
 
 	sample_text(&w->conf);
 	sample_set(&w->conf, "server", "base_url", o->base_url);
-	sample_set(&w->conf, "server", "caa_identities", o->caa_identity != NULL ? o->caa_identity : host);
+	sample_set(&w->conf, "server", "caa_identities",
+		o->caa_identity != NULL ? o->caa_identity : host);
 	sample_set(&w->conf, "database", "passwords", "secrets/database");
 	sample_set(&w->conf, "redis", "passwords", "secrets/redis");
 	for (size_t i = 0; i < o->nsets; i++)
 		set_from_option(&w->conf, o->sets[i]);
 }
 
-static int write_in(struct init_work *w, const char *folder, const char *name, mode_t mode, const char *owner,
-	const struct buf *content, char **ret_why)
+static int write_in(struct init_work *w, const char *folder, const char *name, mode_t mode,
+	const char *owner, const struct buf *content, char **ret_why)
 {
 	CLEANUP_STR char *path = path_in(folder, name);
 
@@ -238,11 +272,14 @@ static int write_passwords(struct init_work *w, const char *folder, char **ret_w
 		for (size_t i = 0; err == OK && credential_names[i] != NULL; i++) {
 			CLEANUP_BUF struct buf line = {0}, path = {0};
 			/* assay-admin is a role for people, not a user of this machine. */
-			const char *owner = strcmp(credential_names[i], "assay-admin") == 0 ? NULL : credential_names[i];
+			const char *owner = strcmp(credential_names[i], "assay-admin") == 0
+				? NULL
+				: credential_names[i];
 
 			buf_addf(&line, "%s\n", w->passwords[s][i]);
 			buf_addf(&path, "%s/secrets/%s/%s", folder, stores[s], credential_names[i]);
-			err = outfiles_write(&w->out, buf_str(&path), 0400, owner, buf_bytes(&line), ret_why);
+			err = outfiles_write(&w->out, buf_str(&path), 0400, owner, buf_bytes(&line),
+				ret_why);
 		}
 	}
 	return err;
@@ -254,11 +291,13 @@ static int write_folders(struct init_work *w, const char *folder, char **ret_why
 	static const struct {
 		const char *name;
 		mode_t mode;
-	} folders[] = {{".", 0755}, {"pki", 0755}, {"secrets", 0711}, {"secrets/database", 0711}, {"secrets/redis", 0711}};
+	} folders[] = {{".", 0755}, {"pki", 0755}, {"secrets", 0711}, {"secrets/database", 0711},
+		{"secrets/redis", 0711}};
 	int err = OK;
 
 	for (size_t i = 0; err == OK && i < ARRAY_LEN(folders); i++) {
-		CLEANUP_STR char *path = i == 0 ? xstrdup(folder) : path_in(folder, folders[i].name);
+		CLEANUP_STR char *path =
+			i == 0 ? xstrdup(folder) : path_in(folder, folders[i].name);
 
 		err = outfiles_folder(&w->out, path, folders[i].mode, ret_why);
 	}
@@ -271,15 +310,19 @@ static int write_everything(const struct init_options *o, struct init_work *w, c
 
 	/* The root key first: where it cannot be written there is nothing to begin. */
 	if (err == OK)
-		err = outfiles_write(&w->out, o->root_key, 0400, NULL, buf_bytes(&w->root_key), ret_why);
+		err = outfiles_write(&w->out, o->root_key, 0400, NULL, buf_bytes(&w->root_key),
+			ret_why);
 	if (err == OK)
 		err = write_in(w, o->folder, "assay.conf", 0644, NULL, &w->conf, ret_why);
 	if (err == OK)
-		err = write_in(w, o->folder, "pki/root.pem", 0644, NULL, &w->root_certificate, ret_why);
+		err = write_in(w, o->folder, "pki/root.pem", 0644, NULL, &w->root_certificate,
+			ret_why);
 	if (err == OK)
-		err = write_in(w, o->folder, "pki/issuer.pem", 0644, NULL, &w->certificate, ret_why);
+		err = write_in(w, o->folder, "pki/issuer.pem", 0644, NULL, &w->certificate,
+			ret_why);
 	if (err == OK)
-		err = write_in(w, o->folder, "pki/issuer.key", 0400, "assay-signer", &w->key, ret_why);
+		err = write_in(w, o->folder, "pki/issuer.key", 0400, "assay-signer", &w->key,
+			ret_why);
 	if (err == OK)
 		err = write_in(w, o->folder, "redis.acl", 0400, "redis", &w->acl, ret_why);
 	if (err == OK)
@@ -287,7 +330,8 @@ static int write_everything(const struct init_options *o, struct init_work *w, c
 	return err;
 }
 
-/* The configuration is judged as every program will read it; a --set that is wrong ends the run without a trace. */
+/* The configuration is judged as every program will read it; a --set that is wrong ends the run
+ * without a trace. */
 static int check_written_conf(const struct init_options *o, char **ret_why)
 {
 	CLEANUP_STR char *path = path_in(o->folder, "assay.conf");
@@ -305,18 +349,24 @@ static void print_next_steps(const struct init_options *o, const struct init_wor
 	       "Next:\n"
 	       "  1. Take the root key away from this machine: nothing here will read it again.\n"
 	       "  2. Let clients trust the root:\n"
-	       "       cp %s/pki/root.pem /usr/local/share/ca-certificates/assay-root.crt && update-ca-certificates\n"
+	       "       cp %s/pki/root.pem /usr/local/share/ca-certificates/assay-root.crt && "
+	       "update-ca-certificates\n"
 	       "  3. Redis: end redis.conf with \"include " SYSCONFDIR "/assay-redis.conf\" and\n"
 	       "     \"aclfile %s/redis.acl\", and restart it.\n"
 	       "  4. createdb assay as user postgres, then as root:\n"
 	       "       assayctl -c %s/assay.conf migrate --run-as postgres\n"
 	       "  5. As root, try everything that the configuration names:\n"
 	       "       assayctl -c %s/assay.conf check-config\n"
-	       "  6. systemctl enable --now assay.target, and include assay's nginx files in a server of yours.\n",
-		o->folder, o->folder, w->fingerprint, o->root_key, o->folder, o->folder, o->folder, o->folder);
+	       "  6. systemctl enable --now assay.target, and include assay's nginx files in a "
+	       "server of yours.\n",
+		o->folder, o->folder, w->fingerprint, o->root_key, o->folder, o->folder, o->folder,
+		o->folder);
 	if (w->out.owners_missing)
-		printf("\nThe users of assay do not exist here, or this was not run as root: all files belong to you. Programs that\n"
-		       "run as users of their own need their key or password files chowned (see \"ls -lR %s\").\n", o->folder);
+		printf("\nThe users of assay do not exist here, or this was not run as root: all "
+		       "files belong to you. Programs that\n"
+		       "run as users of their own need their key or password files chowned (see "
+		       "\"ls -lR %s\").\n",
+			o->folder);
 }
 
 static void work_done(struct init_work *w)
@@ -360,5 +410,5 @@ static int run_init(const char *conf_path, int argc, char **argv)
 	return 0;
 }
 
-const struct command command_init = {"init", "make a new CA: keys, certificates, passwords, Redis ACL, assay.conf", help,
-	run_init};
+const struct command command_init = {"init",
+	"make a new CA: keys, certificates, passwords, Redis ACL, assay.conf", help, run_init};

@@ -1,6 +1,8 @@
-/* migrate.c — assayctl migrate: brings the database to this version by sql/apply.sh, then gives each role its password.
+/* migrate.c — assayctl migrate: brings the database to this version by sql/apply.sh, then gives
+ * each role its password.
  *
- * Passwords travel as SCRAM verifiers through psql's standard input: never in an argument, never readable in a server's log. */
+ * Passwords travel as SCRAM verifiers through psql's standard input: never in an argument, never
+ * readable in a server's log. */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -17,9 +19,12 @@
 
 static const char help[] =
 	"usage: assayctl [-c FILE] migrate [--run-as USER] [--sql DIR] [--no-passwords]\n\n"
-	"Makes or updates roles, schema and functions in the database of assay.conf (which must exist: createdb assay), and sets\n"
-	"the roles' passwords. psql connects with libpq's usual environment (PGUSER, PGPASSFILE ...), and must be a superuser.\n\n"
-	"  --run-as USER     Unix user that psql runs as, for peer authentication: postgres (needs root)\n"
+	"Makes or updates roles, schema and functions in the database of assay.conf (which must "
+	"exist: createdb assay), and sets\n"
+	"the roles' passwords. psql connects with libpq's usual environment (PGUSER, PGPASSFILE "
+	"...), and must be a superuser.\n\n"
+	"  --run-as USER     Unix user that psql runs as, for peer authentication: postgres (needs "
+	"root)\n"
 	"  --sql DIR         folder with apply.sh (default: " PKGDATADIR "/sql)\n"
 	"  --no-passwords    leave the roles' passwords as they are\n";
 
@@ -32,8 +37,11 @@ struct migrate_options {
 static void parse_options(int argc, char **argv, struct migrate_options *o)
 {
 	static const struct option options[] = {
-		{"run-as", required_argument, NULL, 'u'}, {"sql", required_argument, NULL, 's'},
-		{"no-passwords", no_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {0},
+		{"run-as", required_argument, NULL, 'u'},
+		{"sql", required_argument, NULL, 's'},
+		{"no-passwords", no_argument, NULL, 'n'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int found;
 
@@ -57,7 +65,8 @@ static void become(const char *name)
 
 	if (user == NULL)
 		die("migrate: there is no user %s", name);
-	if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0)
+	if (initgroups(name, user->pw_gid) != 0 || setgid(user->pw_gid) != 0 ||
+		setuid(user->pw_uid) != 0)
 		die("migrate: cannot become %s: %s", name, strerror(errno));
 	if (chdir("/") != 0)
 		die("migrate: cannot leave this folder: %s", strerror(errno));
@@ -123,7 +132,8 @@ static void add_password(struct buf *sql, const struct conf *conf, const char *r
 	char *password = NULL;
 
 	if (conf_secret_load(conf->database.passwords, role, &password) != OK)
-		die("migrate: %s/%s cannot be read (root can), or --no-passwords", conf->database.passwords, role);
+		die("migrate: %s/%s cannot be read (root can), or --no-passwords",
+			conf->database.passwords, role);
 	if (credential_scram(&verifier, password) != OK)
 		die("migrate: OpenSSL cannot make a SCRAM verifier");
 	OPENSSL_cleanse(password, strlen(password));
@@ -135,8 +145,9 @@ static void add_password(struct buf *sql, const struct conf *conf, const char *r
 static void set_passwords(const struct migrate_options *o, const struct conf *conf)
 {
 	CLEANUP_BUF struct buf sql = {0};
-	char *const argv[] = {(char *)"psql", (char *)"-X", (char *)"-q", (char *)"-v", (char *)"ON_ERROR_STOP=1", (char *)"-d",
-		conf->database.uri, (char *)"-f", (char *)"-", NULL};
+	char *const argv[] = {(char *)"psql", (char *)"-X", (char *)"-q", (char *)"-v",
+		(char *)"ON_ERROR_STOP=1", (char *)"-d", conf->database.uri, (char *)"-f",
+		(char *)"-", NULL};
 
 	buf_add_str(&sql, "BEGIN;\n");
 	for (size_t i = 0; credential_names[i] != NULL; i++)
@@ -160,5 +171,5 @@ static int run_migrate(const char *conf_path, int argc, char **argv)
 	return 0;
 }
 
-const struct command command_migrate = {"migrate", "bring the database to this version and set the roles' passwords", help,
-	run_migrate};
+const struct command command_migrate = {"migrate",
+	"bring the database to this version and set the roles' passwords", help, run_migrate};

@@ -68,8 +68,8 @@ static int write_all(int fd, struct bytes content)
 	return fsync(fd);
 }
 
-int outfiles_write(struct outfiles *out, const char *path, mode_t mode, const char *owner, struct bytes content,
-	char **ret_why)
+int outfiles_write(struct outfiles *out, const char *path, mode_t mode, const char *owner,
+	struct bytes content, char **ret_why)
 {
 	/* Nobody else may read it before its mode is set. */
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -87,10 +87,12 @@ int outfiles_write(struct outfiles *out, const char *path, mode_t mode, const ch
 
 void outfiles_undo(struct outfiles *out)
 {
-	/* Youngest first, so that folders are empty when their turn comes; remove() takes both kinds. */
+	/* Youngest first, so that folders are empty when their turn comes; remove() takes both
+	 * kinds. */
 	while (out->count > 0) {
 		if (remove(out->paths[out->count - 1]) != 0)
-			fprintf(stderr, "assayctl: %s was left behind: %s\n", out->paths[out->count - 1], strerror(errno));
+			fprintf(stderr, "assayctl: %s was left behind: %s\n",
+				out->paths[out->count - 1], strerror(errno));
 		free(out->paths[--out->count]);
 	}
 }

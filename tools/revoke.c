@@ -1,4 +1,5 @@
-/* revoke.c — assayctl revoke: revokes certificates by serial number, as the operator. Shows first what would happen; --yes does it. */
+/* revoke.c — assayctl revoke: revokes certificates by serial number, as the operator. Shows first
+ * what would happen; --yes does it. */
 #include <ctype.h>
 #include <stdio.h>
 
@@ -11,24 +12,33 @@
 
 #define SERIALS_MAX 1000
 
-static const char help[] =
-	"usage: assayctl [-c FILE] revoke --serial HEX [--serial HEX ...] --reason REASON [--why TEXT] [--yes]\n\n"
-	"Revokes certificates. Without --yes nothing is changed: what would be revoked is shown. Connects as assay-admin.\n\n"
-	"  --serial HEX      serial number in hexadecimal, with or without colons; may be repeated\n"
-	"  --reason REASON   unspecified, keyCompromise, affiliationChanged, superseded, cessationOfOperation,\n"
-	"                    privilegeWithdrawn, or their numbers 0 1 3 4 5 9 (RFC 5280 section 5.3.1)\n"
-	"  --why TEXT        for the audit log\n"
-	"  --yes             do it\n";
+static const char help[] = "usage: assayctl [-c FILE] revoke --serial HEX [--serial HEX ...] "
+			   "--reason REASON [--why TEXT] [--yes]\n\n"
+			   "Revokes certificates. Without --yes nothing is changed: what would be "
+			   "revoked is shown. Connects as assay-admin.\n\n"
+			   "  --serial HEX      serial number in hexadecimal, with or without "
+			   "colons; may be repeated\n"
+			   "  --reason REASON   unspecified, keyCompromise, affiliationChanged, "
+			   "superseded, cessationOfOperation,\n"
+			   "                    privilegeWithdrawn, or their numbers 0 1 3 4 5 9 "
+			   "(RFC 5280 section 5.3.1)\n"
+			   "  --why TEXT        for the audit log\n"
+			   "  --yes             do it\n";
 
-static const struct db_stmt *const revoke_stmts[] = {&admin_certificates_stmt, &admin_revoke_stmt, NULL};
+static const struct db_stmt *const revoke_stmts[] = {&admin_certificates_stmt, &admin_revoke_stmt,
+	NULL};
 
 static const struct {
 	const char *name;
 	const char *number;
 	int reason;
 } reasons[] = {
-	{"unspecified", "0", 0}, {"keyCompromise", "1", 1}, {"affiliationChanged", "3", 3}, {"superseded", "4", 4},
-	{"cessationOfOperation", "5", 5}, {"privilegeWithdrawn", "9", 9},
+	{"unspecified", "0", 0},
+	{"keyCompromise", "1", 1},
+	{"affiliationChanged", "3", 3},
+	{"superseded", "4", 4},
+	{"cessationOfOperation", "5", 5},
+	{"privilegeWithdrawn", "9", 9},
 };
 
 struct revoke_options {
@@ -65,20 +75,27 @@ static void add_serial(struct revoke_options *o, const char *text)
 		if (*c == ':')
 			continue;
 		if (!isxdigit((unsigned char)*c) || digits == 2 * SERIAL_LEN)
-			die("revoke: \"%s\" is no serial number of ours: those have %d hexadecimal digits", text, 2 * SERIAL_LEN);
+			die("revoke: \"%s\" is no serial number of ours: those have %d hexadecimal "
+			    "digits",
+				text, 2 * SERIAL_LEN);
 		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | nibble(*c));
 		digits++;
 	}
 	if (digits != 2 * SERIAL_LEN)
-		die("revoke: \"%s\" is no serial number of ours: those have %d hexadecimal digits", text, 2 * SERIAL_LEN);
+		die("revoke: \"%s\" is no serial number of ours: those have %d hexadecimal digits",
+			text, 2 * SERIAL_LEN);
 	o->list[o->count++] = bytes_of(out, SERIAL_LEN);
 }
 
 static void parse_options(int argc, char **argv, struct revoke_options *o)
 {
 	static const struct option options[] = {
-		{"serial", required_argument, NULL, 's'}, {"reason", required_argument, NULL, 'r'},
-		{"why", required_argument, NULL, 'w'}, {"yes", no_argument, NULL, 'y'}, {"help", no_argument, NULL, 'h'}, {0},
+		{"serial", required_argument, NULL, 's'},
+		{"reason", required_argument, NULL, 'r'},
+		{"why", required_argument, NULL, 'w'},
+		{"yes", no_argument, NULL, 'y'},
+		{"help", no_argument, NULL, 'h'},
+		{0},
 	};
 	int found;
 
@@ -156,9 +173,11 @@ static int run_revoke(const char *conf_path, int argc, char **argv)
 		die("revoke: database: %s", why);
 	found = show(db, o);
 	if (found < o->count)
-		die("revoke: %zu of %zu are unknown or have expired; nothing was revoked", o->count - found, o->count);
+		die("revoke: %zu of %zu are unknown or have expired; nothing was revoked",
+			o->count - found, o->count);
 	if (!o->yes) {
-		printf("Nothing was changed: say --yes to revoke %s.\n", found == 1 ? "it" : "them");
+		printf("Nothing was changed: say --yes to revoke %s.\n",
+			found == 1 ? "it" : "them");
 		return 0;
 	}
 	admin_revoke_call(&call, o->list, o->count, o->reason, o->why);
@@ -169,4 +188,5 @@ static int run_revoke(const char *conf_path, int argc, char **argv)
 	return 0;
 }
 
-const struct command command_revoke = {"revoke", "revoke certificates by serial number", help, run_revoke};
+const struct command command_revoke = {"revoke", "revoke certificates by serial number", help,
+	run_revoke};

@@ -38,7 +38,8 @@ static bool is_head(struct bytes line, const char *section)
 {
 	size_t len = strlen(section);
 
-	return line.len == len + 2 && line.ptr[0] == '[' && line.ptr[len + 1] == ']' && memcmp(line.ptr + 1, section, len) == 0;
+	return line.len == len + 2 && line.ptr[0] == '[' && line.ptr[len + 1] == ']' &&
+		memcmp(line.ptr + 1, section, len) == 0;
 }
 
 /* Replaces text[from, to) by one line. */

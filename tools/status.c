@@ -1,4 +1,5 @@
-/* status.c — assayctl status: what a running CA is doing, on one screen: orders, due work, programs, streams, audit chain, issuers. */
+/* status.c — assayctl status: what a running CA is doing, on one screen: orders, due work,
+ * programs, streams, audit chain, issuers. */
 #include <stdio.h>
 #include <time.h>
 
@@ -9,12 +10,13 @@
 #include "tools/command.h"
 #include "tools/connect.h"
 
-static const char help[] =
-	"usage: assayctl [-c FILE] status\n\n"
-	"Shows orders by state, work under way, programs alive, job streams, the audit log's newest seal, and issuers.\n"
-	"Connects as assay-admin.\n";
+static const char help[] = "usage: assayctl [-c FILE] status\n\n"
+			   "Shows orders by state, work under way, programs alive, job streams, "
+			   "the audit log's newest seal, and issuers.\n"
+			   "Connects as assay-admin.\n";
 
-static const struct db_stmt *const status_stmts[] = {&admin_overview_stmt, &admin_issuers_stmt, NULL};
+static const struct db_stmt *const status_stmts[] = {&admin_overview_stmt, &admin_issuers_stmt,
+	NULL};
 
 /* "3 min ago", "in 12 d". */
 static void format_distance(int64_t at_us, char *out, size_t room)
@@ -48,11 +50,13 @@ static void print_figures(const struct db_call *call)
 
 		admin_overview_at(call, i, &figure);
 		if (!bytes_equal(figure.section, section))
-			printf("%s%.*s\n", i > 0 ? "\n" : "", (int)figure.section.len, figure.section.ptr);
+			printf("%s%.*s\n", i > 0 ? "\n" : "", (int)figure.section.len,
+				figure.section.ptr);
 		section = figure.section;
 		if (figure.at_us != INT64_MIN)
 			format_distance(figure.at_us, distance, sizeof(distance));
-		printf("  %-36.*s %10lld  %s\n", (int)figure.item.len, figure.item.ptr, (long long)figure.count, distance);
+		printf("  %-36.*s %10lld  %s\n", (int)figure.item.len, figure.item.ptr,
+			(long long)figure.count, distance);
 	}
 }
 
@@ -66,7 +70,8 @@ static void print_issuers(const struct db_call *call)
 		char distance[64];
 
 		admin_issuers_at(call, i, &name, &der);
-		if (certview_parse(der, &view) != OK || ASN1_TIME_to_tm(X509_get0_notAfter(view->x509), &tm) != 1) {
+		if (certview_parse(der, &view) != OK ||
+			ASN1_TIME_to_tm(X509_get0_notAfter(view->x509), &tm) != 1) {
 			printf("  %-36.*s is no certificate\n", (int)name.len, name.ptr);
 			continue;
 		}
@@ -91,7 +96,8 @@ static void print_streams(const struct conf *conf)
 		CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
 		const struct bytes argv[] = {bytes_str("XLEN"), bytes_str(streams[i])};
 
-		if (rds_command(rds, ARRAY_LEN(argv), argv, &reply) != OK || rds_is_error(reply, NULL))
+		if (rds_command(rds, ARRAY_LEN(argv), argv, &reply) != OK ||
+			rds_is_error(reply, NULL))
 			printf("  %-36s cannot be read\n", names[i]);
 		else
 			printf("  %-36s %10lld\n", names[i], (long long)rds_int(reply));
@@ -124,5 +130,5 @@ static int run_status(const char *conf_path, int argc, char **argv)
 	return 0;
 }
 
-const struct command command_status = {"status", "show orders, work, programs, streams, audit chain and issuers", help,
-	run_status};
+const struct command command_status = {"status",
+	"show orders, work, programs, streams, audit chain and issuers", help, run_status};

@@ -1,17 +1,16 @@
 /* admin.c — see admin.h. */
 #include "lib/store/admin.h"
 
-const struct db_stmt admin_overview_stmt = {
-	"admin_overview", "SELECT r_section, r_item, r_count, r_at FROM assay.admin_overview()", DB_ROWS, 0, {0}};
-const struct db_stmt admin_issuers_stmt = {
-	"admin_issuers", "SELECT r_name, r_certificate FROM assay.admin_issuers()", DB_ROWS, 0, {0}};
-const struct db_stmt admin_certificates_stmt = {
-	"admin_certificates",
+const struct db_stmt admin_overview_stmt = {"admin_overview",
+	"SELECT r_section, r_item, r_count, r_at FROM assay.admin_overview()", DB_ROWS, 0, {0}};
+const struct db_stmt admin_issuers_stmt = {"admin_issuers",
+	"SELECT r_name, r_certificate FROM assay.admin_issuers()", DB_ROWS, 0, {0}};
+const struct db_stmt admin_certificates_stmt = {"admin_certificates",
 	"SELECT serial, names, not_after, issued, revoked_at IS NOT NULL, coalesce(reason, 0)"
 	" FROM assay.admin_certificates($1, NULL, NULL, NULL)",
 	DB_ROWS, 1, {DB_T_BYTESES}};
-const struct db_stmt admin_revoke_stmt = {
-	"admin_revoke", "SELECT assay.admin_revoke($1, $2, $3)", DB_ONE_ROW, 3, {DB_T_BYTESES, DB_T_INT, DB_T_TEXT}};
+const struct db_stmt admin_revoke_stmt = {"admin_revoke", "SELECT assay.admin_revoke($1, $2, $3)",
+	DB_ONE_ROW, 3, {DB_T_BYTESES, DB_T_INT, DB_T_TEXT}};
 
 void admin_overview_call(struct db_call *c)
 {
@@ -45,7 +44,8 @@ size_t admin_issuers_count(const struct db_call *c)
 	return (size_t)db_nrows(c->result);
 }
 
-void admin_issuers_at(const struct db_call *c, size_t i, struct bytes *ret_name, struct bytes *ret_der)
+void admin_issuers_at(const struct db_call *c, size_t i, struct bytes *ret_name,
+	struct bytes *ret_der)
 {
 	*ret_name = db_bytes(c->result, (int)i, 0);
 	*ret_der = db_bytes(c->result, (int)i, 1);
@@ -85,7 +85,8 @@ void admin_certificate_done(struct admin_certificate *certificate)
 	*certificate = (struct admin_certificate){0};
 }
 
-void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t count, int reason, const char *why)
+void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t count, int reason,
+	const char *why)
 {
 	db_call_init(c, &admin_revoke_stmt);
 	db_bind_byteses(c, serials, count);

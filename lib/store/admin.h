@@ -1,9 +1,11 @@
-/* admin.h — calls of operators (sql/api/admin.sql, sql/api/overview.sql), made by assayctl as assay-admin. */
+/* admin.h — calls of operators (sql/api/admin.sql, sql/api/overview.sql), made by assayctl as
+ * assay-admin. */
 #pragma once
 
 #include "lib/store/db.h"
 
-extern const struct db_stmt admin_overview_stmt, admin_issuers_stmt, admin_certificates_stmt, admin_revoke_stmt;
+extern const struct db_stmt admin_overview_stmt, admin_issuers_stmt, admin_certificates_stmt,
+	admin_revoke_stmt;
 
 struct admin_figure {
 	struct bytes section;
@@ -17,7 +19,8 @@ void admin_overview_at(const struct db_call *c, size_t i, struct admin_figure *r
 
 void admin_issuers_call(struct db_call *c);
 size_t admin_issuers_count(const struct db_call *c);
-void admin_issuers_at(const struct db_call *c, size_t i, struct bytes *ret_name, struct bytes *ret_der);
+void admin_issuers_at(const struct db_call *c, size_t i, struct bytes *ret_name,
+	struct bytes *ret_der);
 
 /* Certificates that are known and not expired. */
 struct admin_certificate {
@@ -25,7 +28,7 @@ struct admin_certificate {
 	size_t nnames;
 	struct bytes *names; /* array owned, texts borrowed: admin_certificate_done */
 	int64_t not_after_us;
-	bool issued;         /* false: reserved, and perhaps signed by a signer that died */
+	bool issued; /* false: reserved, and perhaps signed by a signer that died */
 	bool revoked;
 	int32_t reason;
 };
@@ -35,5 +38,6 @@ void admin_certificates_at(const struct db_call *c, size_t i, struct admin_certi
 void admin_certificate_done(struct admin_certificate *certificate);
 
 /* How many it changed. */
-void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t count, int reason, const char *why);
+void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t count, int reason,
+	const char *why);
 int32_t admin_revoke_result(const struct db_call *c);

@@ -5,13 +5,14 @@ import datetime
 import json
 import os
 import shutil
+import signal
 import subprocess
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from conftest import SIGNER, make_csr, short, uuid7, wait_for
+from conftest import SIGNER, Ca, make_csr, short, uuid7, wait_for
 
 PENDING, READY, PROCESSING, VALID, INVALID = range(5)
 
@@ -200,6 +201,33 @@ def test_no_signing_while_the_clocks_disagree(database, redis, signer, enqueue):
     signer()
     enqueue(order)
     wait_valid(database, order)
+
+
+def test_a_reload_takes_a_new_issuer_and_keeps_the_old_one_when_it_is_broken(ca, database, signer, enqueue, folder):
+    """A rollover as an operator would do it: write the files, SIGHUP, see."""
+    one = signer()
+    with open(ca.conf, encoding="utf-8") as text:
+        original = text.read()
+    try:
+        with open(ca.conf, "w", encoding="utf-8") as out:
+            out.write(original.replace("certificate = pki/issuer.pem", "certificate = pki/root.pem"))
+        one.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "issuers from before stay in use" in one.log(), what="a refused reload")
+        order = database.order(["old.example.org"])
+        enqueue(order)
+        wait_valid(database, order)
+        other = Ca(f"{folder}/other")
+        with open(ca.conf, "w", encoding="utf-8") as out:
+            out.write(original.replace("pki/issuer", f"{other.dir}/pki/issuer"))
+        one.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(one.events("issuer ready")) == 2, what="a reload")
+        order = database.order(["new.example.org"])
+        enqueue(order)
+        wait_valid(database, order)
+        verify(other, bytes(database.certificates(order)[0].der), "new.example.org")
+    finally:
+        with open(ca.conf, "w", encoding="utf-8") as out:
+            out.write(original)
 
 
 def test_a_key_that_others_can_read_is_not_used(ca, signer):

@@ -53,7 +53,8 @@ char *scratch_write(const char *folder, const char *name, struct bytes content, 
 	return path;
 }
 
-static char *write_named(const char *folder, const char *name, const char *suffix, const struct buf *content, unsigned mode)
+static char *write_named(const char *folder, const char *name, const char *suffix,
+	const struct buf *content, unsigned mode)
 {
 	CLEANUP_STR char *file = NULL;
 
@@ -61,16 +62,19 @@ static char *write_named(const char *folder, const char *name, const char *suffi
 	return scratch_write(folder, file, buf_bytes(content), mode);
 }
 
-void test_ca_make(struct test_ca *ca, const char *folder, const char *name, const char *key_type, int64_t now_us)
+void test_ca_make(struct test_ca *ca, const char *folder, const char *name, const char *key_type,
+	int64_t now_us)
 {
-	const struct authority_name root = {"DE", "Test", "Test Root"}, issuing = {NULL, NULL, "Test Issuing"};
+	const struct authority_name root = {"DE", "Test", "Test Root"},
+				    issuing = {NULL, NULL, "Test Issuing"};
 	CLEANUP_BUF struct buf pem = {0}, chain = {0}, key = {0};
 
 	*ca = (struct test_ca){0};
 	MUST(authority_key_new("p256", &ca->root_key) == OK);
 	MUST(authority_key_new(key_type, &ca->key) == OK);
 	MUST(authority_root_new(ca->root_key, &root, now_us, &ca->root) == OK);
-	MUST(authority_issuing_new(ca->root_key, ca->root, ca->key, &issuing, now_us, &ca->certificate) == OK);
+	MUST(authority_issuing_new(ca->root_key, ca->root, ca->key, &issuing, now_us,
+		     &ca->certificate) == OK);
 	MUST(authority_certificate_pem(ca->certificate, &pem) == OK);
 	MUST(authority_certificate_pem(ca->certificate, &chain) == OK);
 	MUST(authority_certificate_pem(ca->root, &chain) == OK);
@@ -106,8 +110,10 @@ void test_csr(EVP_PKEY *key, const char *const *names, size_t count, struct buf 
 
 	for (size_t i = 0; i < count; i++)
 		buf_addf(&value, "%sDNS:%s", i > 0 ? "," : "", names[i]);
-	MUST(sk_X509_EXTENSION_push(exts, X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, buf_str(&value))) == 1);
-	MUST(X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 && X509_REQ_set_pubkey(req, key) == 1);
+	MUST(sk_X509_EXTENSION_push(exts,
+		     X509V3_EXT_conf_nid(NULL, NULL, NID_subject_alt_name, buf_str(&value))) == 1);
+	MUST(X509_REQ_set_version(req, X509_REQ_VERSION_1) == 1 &&
+		X509_REQ_set_pubkey(req, key) == 1);
 	MUST(X509_REQ_add_extensions(req, exts) == 1);
 	MUST(X509_REQ_sign(req, key, ossl_sha256()) > 0);
 	sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);

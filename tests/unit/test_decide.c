@@ -1,4 +1,5 @@
-/* test_decide.c — the table of what makes the signer refuse: one good order, and one change to it in each case. */
+/* test_decide.c — the table of what makes the signer refuse: one good order, and one change to it
+ * in each case. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -61,16 +62,35 @@ static int drop(void **state)
 static void world_make(struct world *w)
 {
 	*w = (struct world){
-		.profile = {.name = (char *)"default", .validity_secs = DAYS_90, .names_max = 100, .key_types = {words_p256, 1}},
-		.issuers = {{.name = (char *)"main", .not_before_us = NOW - 365 * DAY, .not_after_us = NOW + 3650 * DAY},
-			{.name = (char *)"second", .not_before_us = NOW - 365 * DAY, .not_after_us = NOW + 3650 * DAY}},
-		.job = {.account_status = ACCOUNT_VALID, .status = ORDER_PROCESSING, .expires_us = NOW + DAY, .now_us = NOW,
-			.profile = bytes_str("default"), .not_before_us = NEVER, .not_after_us = NEVER, .nnames = 3, .nauthzs = 3},
+		.profile = {.name = (char *)"default",
+			.validity_secs = DAYS_90,
+			.names_max = 100,
+			.key_types = {words_p256, 1}},
+		.issuers = {{.name = (char *)"main",
+				    .not_before_us = NOW - 365 * DAY,
+				    .not_after_us = NOW + 3650 * DAY},
+			{.name = (char *)"second",
+				.not_before_us = NOW - 365 * DAY,
+				.not_after_us = NOW + 3650 * DAY}},
+		.job = {.account_status = ACCOUNT_VALID,
+			.status = ORDER_PROCESSING,
+			.expires_us = NOW + DAY,
+			.now_us = NOW,
+			.profile = bytes_str("default"),
+			.not_before_us = NEVER,
+			.not_after_us = NEVER,
+			.nnames = 3,
+			.nauthzs = 3},
 	};
 	for (size_t i = 0; i < 3; i++) {
 		w->names[i] = bytes_str(order_names[i]);
-		w->authzs[i] = (struct issuance_authz){.status = AUTHZ_VALID, .same_account = true, .name = w->names[i],
-			.expires_us = NOW + DAY, .method = CHALLENGE_HTTP_01, .validated_us = NOW - HOUR, .caa_us = NOW - HOUR};
+		w->authzs[i] = (struct issuance_authz){.status = AUTHZ_VALID,
+			.same_account = true,
+			.name = w->names[i],
+			.expires_us = NOW + DAY,
+			.method = CHALLENGE_HTTP_01,
+			.validated_us = NOW - HOUR,
+			.caa_us = NOW - HOUR};
 	}
 	w->authzs[0].name = bytes_str("example.org");
 	w->authzs[0].wildcard = true;
@@ -117,10 +137,12 @@ CHANGE(authz_strange_method, w->authzs[1].method = (enum challenge_type)9)
 CHANGE(wildcard_by_http, w->authzs[0].method = CHALLENGE_HTTP_01)
 CHANGE(wildcard_by_tls, w->authzs[0].method = CHALLENGE_TLS_ALPN_01)
 CHANGE(wildcard_by_plain_authz, w->authzs[0].wildcard = false)
-CHANGE(plain_by_wildcard_authz, w->authzs[1].wildcard = true; w->authzs[1].method = CHALLENGE_DNS_01)
+CHANGE(plain_by_wildcard_authz, w->authzs[1].wildcard = true;
+	w->authzs[1].method = CHALLENGE_DNS_01)
 CHANGE(no_names, w->job.nnames = 0; w->job.nauthzs = 0)
 CHANGE(names_twice, w->names[2] = w->names[1]; w->authzs[2] = w->authzs[1])
-CHANGE(names_unsorted, w->names[1] = bytes_str("b.example.org"); w->names[2] = bytes_str("a.example.org"))
+CHANGE(names_unsorted, w->names[1] = bytes_str("b.example.org");
+	w->names[2] = bytes_str("a.example.org"))
 CHANGE(names_upper_case, w->names[1] = bytes_str("A.example.org"))
 CHANGE(names_with_nul, w->names[1] = bytes_of("a.example.org\0.evil.test", 24))
 CHANGE(names_blocked_now, w->conf.orders.blocked_names = (struct conf_list){words_blocked, 1})
@@ -130,7 +152,8 @@ CHANGE(caa_never, w->authzs[2].caa_us = NEVER)
 CHANGE(caa_old, w->authzs[2].caa_us = NOW - 7 * HOUR - 1)
 CHANGE(caa_just_fresh, w->authzs[2].caa_us = NOW - 7 * HOUR)
 CHANGE(caa_from_the_future, w->authzs[2].caa_us = NOW + HOUR)
-CHANGE(caa_limit_above_the_law, w->conf.validation.caa_secs = 24 * 3600; w->authzs[0].caa_us = NOW - 8 * HOUR - 1)
+CHANGE(caa_limit_above_the_law, w->conf.validation.caa_secs = 24 * 3600;
+	w->authzs[0].caa_us = NOW - 8 * HOUR - 1)
 CHANGE(csr_junk, w->job.csr = bytes_str("junk"))
 CHANGE(csr_empty, w->job.csr = bytes_of("", 0))
 CHANGE(key_blocked, w->job.key_blocked = true)
@@ -141,9 +164,12 @@ CHANGE(not_before_soon, w->job.not_before_us = NOW + 10 * HOUR)
 CHANGE(not_after_passed, w->job.not_after_us = NOW - 1)
 CHANGE(not_after_far, w->job.not_after_us = NOW + 91 * DAY)
 CHANGE(not_after_near, w->job.not_after_us = NOW + DAY)
-CHANGE(not_after_before_not_before, w->job.not_before_us = NOW + 5 * HOUR; w->job.not_after_us = NOW + 4 * HOUR)
-CHANGE(both_too_long, w->job.not_before_us = NOW; w->job.not_after_us = NOW + DAYS_90 * USEC_PER_SEC)
-CHANGE(both_exact, w->job.not_before_us = NOW; w->job.not_after_us = NOW + (DAYS_90 - 1) * USEC_PER_SEC)
+CHANGE(not_after_before_not_before, w->job.not_before_us = NOW + 5 * HOUR;
+	w->job.not_after_us = NOW + 4 * HOUR)
+CHANGE(both_too_long, w->job.not_before_us = NOW;
+	w->job.not_after_us = NOW + DAYS_90 * USEC_PER_SEC)
+CHANGE(both_exact, w->job.not_before_us = NOW;
+	w->job.not_after_us = NOW + (DAYS_90 - 1) * USEC_PER_SEC)
 CHANGE(issuers_too_old, w->issuers[0].not_after_us = w->issuers[1].not_after_us = NOW + 80 * DAY)
 CHANGE(issuers_too_young, w->issuers[0].not_before_us = w->issuers[1].not_before_us = NOW + HOUR)
 CHANGE(issuer_unknown, w->issuers[0].name = (char *)"other"; w->set.count = 1;
@@ -198,7 +224,10 @@ static const struct {
 	enum verdict_action action;
 	enum problem_type problem;
 } cases[] = {
-#define CASE(change, action, problem) {#change, change, action, problem}
+#define CASE(change, action, problem)                                                              \
+	{                                                                                          \
+#change, change, action, problem                                                   \
+	}
 #define ISSUES(change) CASE(change, VERDICT_ISSUE, PROBLEM_NONE)
 #define DROPS(change) CASE(change, VERDICT_DROP, PROBLEM_NONE)
 #define CAA(change) CASE(change, VERDICT_CAA, PROBLEM_NONE)
@@ -285,7 +314,8 @@ static void every_change_gets_its_verdict(void **state)
 		verdict = decide_in(&w, &pb);
 		if (verdict.action != cases[i].action || pb.type != cases[i].problem)
 			fail_msg("%s: verdict %d, problem %s (%s)", cases[i].name, verdict.action,
-				pb.type != PROBLEM_NONE ? problem_type_name(pb.type) : "none", pb.detail != NULL ? pb.detail : "");
+				pb.type != PROBLEM_NONE ? problem_type_name(pb.type) : "none",
+				pb.detail != NULL ? pb.detail : "");
 		verdict_done(&verdict);
 		problem_done(&pb);
 		buf_done(&w.csr);
@@ -300,7 +330,8 @@ struct choice {
 };
 
 CHANGE(one_hour_profile, w->profile.validity_secs = 3600)
-CHANGE(issuer_is_young, w->issuers[0].not_before_us = w->issuers[1].not_before_us = (NOW_SECS - 60) * USEC_PER_SEC)
+CHANGE(issuer_is_young,
+	w->issuers[0].not_before_us = w->issuers[1].not_before_us = (NOW_SECS - 60) * USEC_PER_SEC)
 CHANGE(not_after_needs_later_begin, w->job.not_after_us = NOW + (DAYS_90 - 1000) * USEC_PER_SEC)
 
 static void validity_is_exact_to_the_second(void **state)

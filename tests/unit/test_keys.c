@@ -88,9 +88,12 @@ static void takes_traditional_formats(void **state)
 		long len;
 
 		assert_int_equal(authority_key_new(types[i], &key), OK);
-		assert_int_equal(PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL, NULL), 1);
+		assert_int_equal(PEM_write_bio_PrivateKey_traditional(bio, key, NULL, NULL, 0, NULL,
+					 NULL),
+			1);
 		len = BIO_get_mem_data(bio, &pem);
-		assert_non_null(memmem(pem, (size_t)len, i == 0 ? "BEGIN EC PRIVATE" : "BEGIN RSA PRIVATE", 16));
+		assert_non_null(memmem(pem, (size_t)len,
+			i == 0 ? "BEGIN EC PRIVATE" : "BEGIN RSA PRIVATE", 16));
 		path = scratch_write(folder, "traditional", bytes_of(pem, (size_t)len), 0400);
 		expect(path, NULL, OK, NULL);
 	}
@@ -102,13 +105,15 @@ static void refuses_weak_and_foreign_keys(void **state)
 		const char *algorithm;
 		const char *curve;
 		size_t bits;
-	} kinds[] = {{"RSA", NULL, 1024}, {"EC", "P-521", 0}, {"EC", "P-224", 0}, {"EC", "secp256k1", 0}};
+	} kinds[] = {{"RSA", NULL, 1024}, {"EC", "P-521", 0}, {"EC", "P-224", 0},
+		{"EC", "secp256k1", 0}};
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
 		CLEANUP(EVP_PKEY_free) EVP_PKEY *key = NULL;
 		CLEANUP_STR char *path = NULL;
 
-		key = kinds[i].curve != NULL ? EVP_EC_gen(kinds[i].curve) : EVP_RSA_gen(kinds[i].bits);
+		key = kinds[i].curve != NULL ? EVP_EC_gen(kinds[i].curve)
+					     : EVP_RSA_gen(kinds[i].bits);
 		assert_non_null(key);
 		path = write_key("weak", key, NULL, 0400);
 		expect(path, NULL, ERR_LIMIT, "P-256, P-384 or RSA");
@@ -143,7 +148,8 @@ static void takes_group_readable_credentials_of_its_unit(void **state)
 	expect(path, NULL, ERR_CONFLICT, "others may have read it");
 	setenv("CREDENTIALS_DIRECTORY", folder, 1);
 	expect(path, NULL, OK, NULL);
-	assert_true(asprintf(&outside, "%s/../%s/credential", folder, strrchr(folder, '/') + 1) > 0);
+	assert_true(
+		asprintf(&outside, "%s/../%s/credential", folder, strrchr(folder, '/') + 1) > 0);
 	expect(outside, NULL, ERR_CONFLICT, "others may have read it");
 	unsetenv("CREDENTIALS_DIRECTORY");
 }
@@ -151,8 +157,10 @@ static void takes_group_readable_credentials_of_its_unit(void **state)
 static void opens_encrypted_keys_with_the_right_passphrase_only(void **state)
 {
 	CLEANUP_STR char *path = write_key("encrypted", p256, "correct horse", 0400);
-	CLEANUP_STR char *right = scratch_write(folder, "right", bytes_str("correct horse\nsecond line\n"), 0400);
-	CLEANUP_STR char *wrong = scratch_write(folder, "wrong", bytes_str("battery staple\n"), 0400);
+	CLEANUP_STR char *right =
+		scratch_write(folder, "right", bytes_str("correct horse\nsecond line\n"), 0400);
+	CLEANUP_STR char *wrong =
+		scratch_write(folder, "wrong", bytes_str("battery staple\n"), 0400);
 	CLEANUP_STR char *empty = scratch_write(folder, "empty", bytes_str("\n"), 0400);
 	CLEANUP_STR char *open = scratch_write(folder, "world", bytes_str("correct horse\n"), 0444);
 
@@ -261,7 +269,9 @@ static void refuses_chains_that_do_not_hold(void **state)
 	CLEANUP(X509_free) X509 *below = NULL;
 	const struct authority_name name = {NULL, NULL, "Below"};
 
-	assert_int_equal(authority_issuing_new(a.key, a.certificate, b.key, &name, clock_wall_us(), &below), OK);
+	assert_int_equal(authority_issuing_new(a.key, a.certificate, b.key, &name, clock_wall_us(),
+				 &below),
+		OK);
 	buf_reset(&pem);
 	assert_int_equal(authority_certificate_pem(below, &pem), OK);
 	conf = b.conf;

@@ -58,7 +58,8 @@ static void never_repeats(void **state)
 		assert_true(memcmp(serials[i - 1], serials[i], SERIAL_LEN) < 0);
 }
 
-/* Each of the 104 bits is set in half of them: six standard deviations is once in five million runs, for all bits. */
+/* Each of the 104 bits is set in half of them: six standard deviations is once in five million
+ * runs, for all bits. */
 static void has_a_fair_coin_in_every_bit(void **state)
 {
 	double limit = 6 * sqrt(COUNT * 0.25);
@@ -82,7 +83,8 @@ static void has_evenly_spread_bytes(void **state)
 		for (size_t i = 0; i < COUNT; i++)
 			seen[serials[i][byte]]++;
 		for (int v = 0; v < 256; v++)
-			chi += ((double)seen[v] - expected) * ((double)seen[v] - expected) / expected;
+			chi += ((double)seen[v] - expected) * ((double)seen[v] - expected) /
+				expected;
 		assert_true(chi < 255 + 6 * sqrt(2 * 255.0));
 	}
 }

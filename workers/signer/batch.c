@@ -74,8 +74,8 @@ static struct item *find_item(struct batch *b, const struct ident *order)
 	return NULL;
 }
 
-static void log_item(enum log_level level, const char *message, const struct item *item, const char *name,
-	const char *value)
+static void log_item(enum log_level level, const char *message, const struct item *item,
+	const char *name, const char *value)
 {
 	char order[IDENT_TEXT_LEN + 1];
 
@@ -113,7 +113,8 @@ static void draft_item(struct item *item)
 		return;
 	log_item(LOG_LEVEL_ERROR, "certificate did not pass its proof", item, "findings",
 		findings.len > 0 ? buf_str(&findings) : err_name(err));
-	(void)problem_set(&item->problem, PROBLEM_SERVER_INTERNAL, "the certificate did not pass its checks");
+	(void)problem_set(&item->problem, PROBLEM_SERVER_INTERNAL,
+		"the certificate did not pass its checks");
 	item->verdict.action = VERDICT_REFUSE;
 }
 
@@ -165,7 +166,8 @@ static void note_refused(const struct column *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
 		c->items[i]->final = true;
-		log_item(LOG_LEVEL_INFO, "order refused", c->items[i], "problem", buf_str(&c->items[i]->problem_json));
+		log_item(LOG_LEVEL_INFO, "order refused", c->items[i], "problem",
+			buf_str(&c->items[i]->problem_json));
 	}
 }
 
@@ -203,7 +205,8 @@ int batch_record(struct batch *b)
 		calls[n++] = &refuse;
 	}
 	if (postponed.count > 0) {
-		issuance_defer_caa_call(&postpone, postponed.orders, postponed.attempts, postponed.count);
+		issuance_defer_caa_call(&postpone, postponed.orders, postponed.attempts,
+			postponed.count);
 		calls[n++] = &postpone;
 	}
 	if (drafted.count > 0) {
@@ -240,12 +243,14 @@ void batch_sign(struct batch *b)
 		if (!item->reserved)
 			continue;
 		if (!lease_is_usable(b)) {
-			log_item(LOG_LEVEL_WARNING, "too late to sign: its serial stays unused", item, NULL, NULL);
+			log_item(LOG_LEVEL_WARNING, "too late to sign: its serial stays unused",
+				item, NULL, NULL);
 			continue;
 		}
-		if (key_sign_tbs_checked(item->verdict.issuer->key, buf_bytes(&item->draft.tbs), &item->certificate) != OK)
-			log_item(LOG_LEVEL_ERROR, "signing failed: its serial stays unused", item, "issuer",
-				item->verdict.issuer->name);
+		if (key_sign_tbs_checked(item->verdict.issuer->key, buf_bytes(&item->draft.tbs),
+			    &item->certificate) != OK)
+			log_item(LOG_LEVEL_ERROR, "signing failed: its serial stays unused", item,
+				"issuer", item->verdict.issuer->name);
 		FAILPOINT("signed");
 	}
 }
@@ -264,13 +269,15 @@ static void issue_call(struct db_call *call, const struct column *c)
 
 static void log_issued(const struct item *item)
 {
-	char order[IDENT_TEXT_LEN + 1], serial[2 * SERIAL_LEN + 1], not_after[CLOCK_RFC3339_LEN + 1];
+	char order[IDENT_TEXT_LEN + 1], serial[2 * SERIAL_LEN + 1],
+		not_after[CLOCK_RFC3339_LEN + 1];
 
 	ident_format(&item->job.order, order);
 	serial_format(bytes_of(item->draft.serial, SERIAL_LEN), serial);
 	clock_rfc3339_format(item->verdict.not_after_us, not_after);
-	log_event(LOG_LEVEL_INFO, "certificate issued", F_STR("order", order), F_STR("serial", serial),
-		F_INT("names", (int64_t)item->job.nnames), F_STR("profile", item->verdict.profile->name),
+	log_event(LOG_LEVEL_INFO, "certificate issued", F_STR("order", order),
+		F_STR("serial", serial), F_INT("names", (int64_t)item->job.nnames),
+		F_STR("profile", item->verdict.profile->name),
 		F_STR("issuer", item->verdict.issuer->name), F_STR("not_after", not_after));
 }
 
@@ -293,7 +300,8 @@ int batch_issue(struct batch *b)
 	struct db_call call = {0};
 	int err = OK;
 
-	/* The same signed bytes may be offered again: the function takes them once. They are not signed again. */
+	/* The same signed bytes may be offered again: the function takes them once. They are not
+	 * signed again. */
 	for (int tries = 0; signed_.count > 0 && tries < ISSUE_TRIES; tries++) {
 		issue_call(&call, &signed_);
 		err = db_run_one(b->db, &call);
@@ -302,8 +310,9 @@ int batch_issue(struct batch *b)
 			note_issued(b, &call);
 			break;
 		}
-		log_event(LOG_LEVEL_WARNING, "certificates could not be stored", F_STR("error", err_name(err)),
-			F_STR("database", db_error(b->db)), F_INT("certificates", (int64_t)signed_.count));
+		log_event(LOG_LEVEL_WARNING, "certificates could not be stored",
+			F_STR("error", err_name(err)), F_STR("database", db_error(b->db)),
+			F_INT("certificates", (int64_t)signed_.count));
 		if (db_ensure(b->db) != OK)
 			break;
 	}

@@ -1,14 +1,17 @@
-/* batch.h — one batch of orders on its way to certificates, step by step; signer.c calls the steps in order.
+/* batch.h — one batch of orders on its way to certificates, step by step; signer.c calls the steps
+ * in order.
  *
- * claim → decide and prove → record (one committed transaction: refusals, postponements, reservations) → sign → issue (one
- * transaction). Whatever happens between two steps, no signature exists without a committed serial, and the next claim of the
- * order finds out how far this one came. */
+ * claim → decide and prove → record (one committed transaction: refusals, postponements,
+ * reservations) → sign → issue (one transaction). Whatever happens between two steps, no signature
+ * exists without a committed serial, and the next claim of the order finds out how far this one
+ * came. */
 #pragma once
 
 #include "workers/signer/prove.h"
 #include "workers/worker.h"
 
-/* No signature is begun when this part of the lease is over: the order may soon be another signer's. */
+/* No signature is begun when this part of the lease is over: the order may soon be another
+ * signer's. */
 #define LEASE_USABLE_PERCENT 50
 
 struct item {
@@ -18,9 +21,9 @@ struct item {
 	struct buf problem_json;
 	struct draft draft;
 	bool reserved;
-	struct buf certificate;  /* DER, once signed */
-	bool final;              /* committed as valid or invalid: clients may be woken */
-	bool postponed;          /* committed as waiting for CAA */
+	struct buf certificate; /* DER, once signed */
+	bool final;             /* committed as valid or invalid: clients may be woken */
+	bool postponed;         /* committed as waiting for CAA */
 };
 
 struct batch {

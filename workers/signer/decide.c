@@ -9,11 +9,13 @@ static bool is_asked(int64_t time_us)
 	return time_us != INT64_MIN;
 }
 
-/* RFC 8555 section 7.1.6: an order that ran out is invalid, even if only our own delay made it so. */
+/* RFC 8555 section 7.1.6: an order that ran out is invalid, even if only our own delay made it so.
+ */
 static int check_order(const struct issuance_job *job, struct problem *pb)
 {
 	if (job->expires_us <= job->now_us)
-		return problem_set(pb, PROBLEM_MALFORMED, "the order expired before its certificate was made");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"the order expired before its certificate was made");
 	return OK;
 }
 
@@ -37,14 +39,17 @@ static int check_names(const struct conf *conf, const struct issuance_job *job, 
 		if (err != OK)
 			return err;
 		if (!bytes_is(job->names[i], canonical))
-			return problem_set(pb, PROBLEM_REJECTED_IDENTIFIER, "\"%s\" is not how the order spells it", canonical);
+			return problem_set(pb, PROBLEM_REJECTED_IDENTIFIER,
+				"\"%s\" is not how the order spells it", canonical);
 		if (i > 0) {
 			struct bytes a = job->names[i - 1], b = job->names[i];
 			int order = memcmp(a.ptr, b.ptr, a.len < b.len ? a.len : b.len);
 
-			/* Strictly rising: a duplicate could stand in for a name that nobody proved. */
+			/* Strictly rising: a duplicate could stand in for a name that nobody
+			 * proved. */
 			if (order > 0 || (order == 0 && a.len >= b.len))
-				return problem_set(pb, PROBLEM_MALFORMED, "the order's names are not a set");
+				return problem_set(pb, PROBLEM_MALFORMED,
+					"the order's names are not a set");
 		}
 	}
 	return OK;
@@ -61,7 +66,8 @@ static bool covers(const struct issuance_authz *authz, struct bytes name)
 }
 
 /* Why this authorization does not carry its name; NULL when it does. */
-static const char *authz_fault(const struct issuance_job *job, const struct issuance_authz *authz, struct bytes name)
+static const char *authz_fault(const struct issuance_job *job, const struct issuance_authz *authz,
+	struct bytes name)
 {
 	if (!covers(authz, name))
 		return "the authorization is for another name";
@@ -78,7 +84,8 @@ static const char *authz_fault(const struct issuance_job *job, const struct issu
 		return NULL;
 	case CHALLENGE_HTTP_01:
 	case CHALLENGE_TLS_ALPN_01:
-		/* BR sections 3.2.2.4.19 and 3.2.2.4.20: these prove one host, never what lies below it. */
+		/* BR sections 3.2.2.4.19 and 3.2.2.4.20: these prove one host, never what lies
+		 * below it. */
 		return authz->wildcard ? "a wildcard is proven by dns-01 alone" : NULL;
 	case CHALLENGE_NONE:
 		break;
@@ -91,7 +98,8 @@ static int check_authzs(const struct issuance_job *job, struct problem *pb)
 	char text[NAME_MAX_BYTES + 1];
 
 	if (job->nauthzs != job->nnames)
-		return problem_set(pb, PROBLEM_UNAUTHORIZED, "the order has %zu names and %zu authorizations", job->nnames,
+		return problem_set(pb, PROBLEM_UNAUTHORIZED,
+			"the order has %zu names and %zu authorizations", job->nnames,
 			job->nauthzs);
 	for (size_t i = 0; i < job->nnames; i++) {
 		const char *fault = authz_fault(job, &job->authzs[i], job->names[i]);
@@ -112,21 +120,27 @@ static int find_profile(const struct conf *conf, const struct issuance_job *job,
 	const struct conf_profile *profile = conf_profile_find(conf, job->profile);
 
 	if (profile == NULL)
-		return problem_set(pb, PROBLEM_INVALID_PROFILE, "the order's profile is not offered any more");
+		return problem_set(pb, PROBLEM_INVALID_PROFILE,
+			"the order's profile is not offered any more");
 	if (job->nnames > (size_t)profile->names_max)
-		return problem_set(pb, PROBLEM_REJECTED_IDENTIFIER, "the profile takes at most %d names", profile->names_max);
+		return problem_set(pb, PROBLEM_REJECTED_IDENTIFIER,
+			"the profile takes at most %d names", profile->names_max);
 	*ret = profile;
 	return OK;
 }
 
-/* RFC 8555 section 7.4: the CSR asks for exactly the names of the order. Both are canonical and sorted. */
-static int check_csr_names(const struct issuance_job *job, const struct csr *csr, struct problem *pb)
+/* RFC 8555 section 7.4: the CSR asks for exactly the names of the order. Both are canonical and
+ * sorted. */
+static int check_csr_names(const struct issuance_job *job, const struct csr *csr,
+	struct problem *pb)
 {
 	bool same = csr->nnames == job->nnames;
 
 	for (size_t i = 0; same && i < job->nnames; i++)
 		same = bytes_is(job->names[i], csr->names[i]);
-	return same ? OK : problem_set(pb, PROBLEM_BAD_CSR, "the names of the CSR are not those of the order");
+	return same ? OK
+		    : problem_set(pb, PROBLEM_BAD_CSR,
+			      "the names of the CSR are not those of the order");
 }
 
 static bool list_has(const struct conf_list *list, const char *word)
@@ -137,16 +151,18 @@ static bool list_has(const struct conf_list *list, const char *word)
 	return false;
 }
 
-static int check_key(const struct issuance_job *job, const struct conf_profile *profile, const struct csr *csr,
-	struct problem *pb)
+static int check_key(const struct issuance_job *job, const struct conf_profile *profile,
+	const struct csr *csr, struct problem *pb)
 {
 	/* RFC 8555 section 11.1 and BR section 6.1.1.3. */
 	if (job->key_is_account)
 		return problem_set(pb, PROBLEM_BAD_CSR, "the key of the CSR is an account key");
 	if (job->key_blocked)
-		return problem_set(pb, PROBLEM_BAD_CSR, "the key of the CSR is blocked: it is known to be compromised");
+		return problem_set(pb, PROBLEM_BAD_CSR,
+			"the key of the CSR is blocked: it is known to be compromised");
 	if (!list_has(&profile->key_types, csr->key_type))
-		return problem_set(pb, PROBLEM_BAD_CSR, "the profile does not take keys of type %s", csr->key_type);
+		return problem_set(pb, PROBLEM_BAD_CSR, "the profile does not take keys of type %s",
+			csr->key_type);
 	return OK;
 }
 
@@ -155,8 +171,8 @@ static int64_t whole_secs(int64_t wall_us)
 	return wall_us / USEC_PER_SEC * USEC_PER_SEC;
 }
 
-static int choose_not_before(const struct issuance_job *job, const struct conf_profile *profile, int64_t earliest_us,
-	struct problem *pb, int64_t *ret)
+static int choose_not_before(const struct issuance_job *job, const struct conf_profile *profile,
+	int64_t earliest_us, struct problem *pb, int64_t *ret)
 {
 	int64_t distance_us = NOT_BEFORE_DISTANCE_MAX_SECS * USEC_PER_SEC;
 	int64_t backdate_secs = profile->validity_secs / 24;
@@ -164,7 +180,8 @@ static int choose_not_before(const struct issuance_job *job, const struct conf_p
 	if (is_asked(job->not_before_us)) {
 		*ret = whole_secs(job->not_before_us);
 		if (*ret < job->now_us - distance_us || *ret > job->now_us + distance_us)
-			return problem_set(pb, PROBLEM_MALFORMED, "notBefore is more than 48 hours from now");
+			return problem_set(pb, PROBLEM_MALFORMED,
+				"notBefore is more than 48 hours from now");
 		return OK;
 	}
 	if (backdate_secs > BACKDATE_MAX_SECS)
@@ -176,10 +193,11 @@ static int choose_not_before(const struct issuance_job *job, const struct conf_p
 	return OK;
 }
 
-/* RFC 8555 section 7.4: what was asked for is done exactly, or refused. Both ends are included (RFC 5280 section 4.1.2.5):
- * the certificate is valid for not_after - not_before + 1 s, and never longer than the profile says. */
-static int choose_validity(const struct issuance_job *job, const struct conf_profile *profile, int64_t earliest_us,
-	struct problem *pb, struct verdict *ret)
+/* RFC 8555 section 7.4: what was asked for is done exactly, or refused. Both ends are included (RFC
+ * 5280 section 4.1.2.5): the certificate is valid for not_after - not_before + 1 s, and never
+ * longer than the profile says. */
+static int choose_validity(const struct issuance_job *job, const struct conf_profile *profile,
+	int64_t earliest_us, struct problem *pb, struct verdict *ret)
 {
 	int64_t longest_us = (profile->validity_secs - 1) * USEC_PER_SEC;
 	int64_t not_before, not_after;
@@ -192,14 +210,16 @@ static int choose_validity(const struct issuance_job *job, const struct conf_pro
 		not_after = whole_secs(job->not_after_us);
 		/* Without a notBefore of the client's, the backdating gives way. */
 		if (!is_asked(job->not_before_us) && not_after - longest_us > not_before &&
-		    not_after - longest_us <= job->now_us)
+			not_after - longest_us <= job->now_us)
 			not_before = not_after - longest_us;
 		if (not_after < not_before || not_after - not_before > longest_us)
-			return problem_set(pb, PROBLEM_MALFORMED, "notAfter must lie behind notBefore by less than %lld seconds",
+			return problem_set(pb, PROBLEM_MALFORMED,
+				"notAfter must lie behind notBefore by less than %lld seconds",
 				(long long)profile->validity_secs);
 	}
 	if (not_after <= job->now_us)
-		return problem_set(pb, PROBLEM_MALFORMED, "the certificate would have expired already");
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"the certificate would have expired already");
 	ret->not_before_us = not_before;
 	ret->not_after_us = not_after;
 	return OK;
@@ -223,32 +243,36 @@ static int choose_issuer(const struct issuer_set *issuers, const struct issuance
 		err = choose_validity(job, profile, issuer->not_before_us, pb, ret);
 		if (err != OK)
 			return err;
-		if (issuer->not_before_us <= job->now_us && issuer->not_before_us <= ret->not_before_us &&
-		    ret->not_after_us <= issuer->not_after_us) {
+		if (issuer->not_before_us <= job->now_us &&
+			issuer->not_before_us <= ret->not_before_us &&
+			ret->not_after_us <= issuer->not_after_us) {
 			ret->issuer = issuer;
 			return OK;
 		}
 	}
-	return problem_set(pb, PROBLEM_SERVER_INTERNAL, "no issuing certificate is valid for all of the certificate's time");
+	return problem_set(pb, PROBLEM_SERVER_INTERNAL,
+		"no issuing certificate is valid for all of the certificate's time");
 }
 
-/* BR section 3.2.2.8: every name's CAA result is at most 8 hours old; the configuration may ask for less. */
+/* BR section 3.2.2.8: every name's CAA result is at most 8 hours old; the configuration may ask for
+ * less. */
 static bool caa_is_fresh(const struct conf *conf, const struct issuance_job *job)
 {
-	int64_t secs = conf->validation.caa_secs < CAA_AGE_MAX_SECS ? conf->validation.caa_secs : CAA_AGE_MAX_SECS;
+	int64_t secs = conf->validation.caa_secs < CAA_AGE_MAX_SECS ? conf->validation.caa_secs
+								    : CAA_AGE_MAX_SECS;
 
 	for (size_t i = 0; i < job->nauthzs; i++) {
 		int64_t caa_us = job->authzs[i].caa_us;
 
 		if (!is_asked(caa_us) || caa_us < job->now_us - secs * USEC_PER_SEC ||
-		    caa_us > job->now_us + 2 * USEC_PER_SEC)
+			caa_us > job->now_us + 2 * USEC_PER_SEC)
 			return false;
 	}
 	return true;
 }
 
-static int decide_all(const struct conf *conf, const struct issuer_set *issuers, const struct issuance_job *job,
-	struct problem *pb, struct verdict *ret)
+static int decide_all(const struct conf *conf, const struct issuer_set *issuers,
+	const struct issuance_job *job, struct problem *pb, struct verdict *ret)
 {
 	int err = check_order(job, pb);
 
@@ -271,8 +295,8 @@ static int decide_all(const struct conf *conf, const struct issuer_set *issuers,
 	return err;
 }
 
-void decide(const struct conf *conf, const struct issuer_set *issuers, const struct issuance_job *job,
-	struct problem *pb, struct verdict *ret)
+void decide(const struct conf *conf, const struct issuer_set *issuers,
+	const struct issuance_job *job, struct problem *pb, struct verdict *ret)
 {
 	int err;
 

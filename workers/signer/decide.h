@@ -1,7 +1,9 @@
-/* decide.h — may this order be signed, and as what? Decided from the database's row, the CSR's bytes and the configuration alone.
+/* decide.h — may this order be signed, and as what? Decided from the database's row, the CSR's
+ * bytes and the configuration alone.
  *
- * The queue, the handlers and the validators have said yes before; none of them is believed here. Pure: no I/O, no clock of its
- * own (job->now_us is the database's), so that a table of cases can test every rule. */
+ * The queue, the handlers and the validators have said yes before; none of them is believed here.
+ * Pure: no I/O, no clock of its own (job->now_us is the database's), so that a table of cases can
+ * test every rule. */
 #pragma once
 
 #include "lib/base/conf.h"
@@ -12,10 +14,11 @@
 
 /* BR section 4.2.2.1: a CAA result is good for 8 hours, whatever the configuration says. */
 #define CAA_AGE_MAX_SECS (8 * 3600)
-/* notBefore lies this long before the signing, so that a client whose clock is slow can use its certificate at once;
- * a twenty-fourth of the validity when that is less. */
+/* notBefore lies this long before the signing, so that a client whose clock is slow can use its
+ * certificate at once; a twenty-fourth of the validity when that is less. */
 #define BACKDATE_MAX_SECS 3600
-/* BR section 7.1.2.7: notBefore within 48 hours of the signing. Bounds what an order may ask for. */
+/* BR section 7.1.2.7: notBefore within 48 hours of the signing. Bounds what an order may ask for.
+ */
 #define NOT_BEFORE_DISTANCE_MAX_SECS (48 * 3600)
 
 enum verdict_action {
@@ -35,6 +38,6 @@ struct verdict {
 };
 
 /* Always sets *ret; pb is set exactly for VERDICT_REFUSE. */
-void decide(const struct conf *conf, const struct issuer_set *issuers, const struct issuance_job *job,
-	struct problem *pb, struct verdict *ret);
+void decide(const struct conf *conf, const struct issuer_set *issuers,
+	const struct issuance_job *job, struct problem *pb, struct verdict *ret);
 void verdict_done(struct verdict *verdict);

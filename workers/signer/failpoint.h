@@ -1,7 +1,9 @@
-/* failpoint.h — named places where a test build kills the signer. A release build has none: the macro is empty there.
+/* failpoint.h — named places where a test build kills the signer. A release build has none: the
+ * macro is empty there.
  *
- * ./configure --enable-failpoints; then ASSAY_FAILPOINT=NAME in the environment makes the process die by SIGKILL the first time
- * that it comes to FAILPOINT("NAME"), as a crash or a power cut would. */
+ * ./configure --enable-failpoints; then ASSAY_FAILPOINT=NAME in the environment makes the process
+ * die by SIGKILL the first time that it comes to FAILPOINT("NAME"), as a crash or a power cut
+ * would. */
 #pragma once
 
 #ifdef ENABLE_FAILPOINTS

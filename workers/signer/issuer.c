@@ -44,9 +44,11 @@ static int chain_load(const char *path, struct chain *ret, char **ret_why)
 		return why_set(ret_why, err, "cannot read %s: %s", path, strerror(errno));
 	err = pem_certificates(buf_bytes(&ret->pem), &ret->ders, &ret->count);
 	if (err != OK)
-		return why_set(ret_why, err, "%s holds no PEM certificate, or something else as well", path);
+		return why_set(ret_why, err,
+			"%s holds no PEM certificate, or something else as well", path);
 	if (ret->count > CHAIN_MAX)
-		return why_set(ret_why, ERR_LIMIT, "%s holds more than %d certificates", path, CHAIN_MAX);
+		return why_set(ret_why, ERR_LIMIT, "%s holds more than %d certificates", path,
+			CHAIN_MAX);
 	for (size_t i = 0; i < ret->count; i++) {
 		err = certview_parse(buf_bytes(&ret->ders[i]), &ret->views[i]);
 		if (err != OK)
@@ -65,33 +67,43 @@ static int time_us(const ASN1_TIME *t, int64_t *ret_us)
 	return OK;
 }
 
-/* RFC 5280 section 4.2.1.9 and 4.2.1.3: may this certificate issue, with `below` CA certificates between it and the leaf? */
-static int check_may_issue(X509 *x509, size_t below, int64_t now_us, const char *path, char **ret_why)
+/* RFC 5280 section 4.2.1.9 and 4.2.1.3: may this certificate issue, with `below` CA certificates
+ * between it and the leaf? */
+static int check_may_issue(X509 *x509, size_t below, int64_t now_us, const char *path,
+	char **ret_why)
 {
 	uint32_t flags = X509_get_extension_flags(x509);
 	long pathlen = X509_get_pathlen(x509);
 	int64_t not_before = 0, not_after = 0;
 
 	if ((flags & EXFLAG_INVALID) != 0 || (flags & EXFLAG_CA) == 0)
-		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu is no CA certificate", path, below + 1);
+		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu is no CA certificate",
+			path, below + 1);
 	if ((X509_get_key_usage(x509) & KU_KEY_CERT_SIGN) == 0)
-		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu lacks the key usage keyCertSign", path, below + 1);
+		return why_set(ret_why, ERR_CONFLICT,
+			"%s: certificate %zu lacks the key usage keyCertSign", path, below + 1);
 	if (pathlen >= 0 && (size_t)pathlen < below)
-		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu allows no CA certificate below it (pathlen %ld)", path,
+		return why_set(ret_why, ERR_CONFLICT,
+			"%s: certificate %zu allows no CA certificate below it (pathlen %ld)", path,
 			below + 1, pathlen);
-	if (time_us(X509_get0_notBefore(x509), &not_before) != OK || time_us(X509_get0_notAfter(x509), &not_after) != OK)
-		return why_set(ret_why, ERR_SYNTAX, "%s: certificate %zu has broken dates", path, below + 1);
+	if (time_us(X509_get0_notBefore(x509), &not_before) != OK ||
+		time_us(X509_get0_notAfter(x509), &not_after) != OK)
+		return why_set(ret_why, ERR_SYNTAX, "%s: certificate %zu has broken dates", path,
+			below + 1);
 	if (now_us < not_before || now_us > not_after)
 		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu is %s", path, below + 1,
 			now_us < not_before ? "not valid yet" : "expired");
 	return OK;
 }
 
-static int check_signed_by(X509 *subject, X509 *issuer, size_t nth, const char *path, char **ret_why)
+static int check_signed_by(X509 *subject, X509 *issuer, size_t nth, const char *path,
+	char **ret_why)
 {
-	if (X509_check_issued(issuer, subject) != X509_V_OK || X509_verify(subject, X509_get0_pubkey(issuer)) != 1) {
+	if (X509_check_issued(issuer, subject) != X509_V_OK ||
+		X509_verify(subject, X509_get0_pubkey(issuer)) != 1) {
 		ossl_drain("X509_verify");
-		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu was not issued by the one behind it", path, nth);
+		return why_set(ret_why, ERR_CONFLICT,
+			"%s: certificate %zu was not issued by the one behind it", path, nth);
 	}
 	return OK;
 }
@@ -103,7 +115,8 @@ static int check_chain(const struct chain *chain, const char *path, int64_t now_
 		int err = check_may_issue(x509, i, now_us, path, ret_why);
 
 		if (err == OK && i + 1 < chain->count)
-			err = check_signed_by(x509, chain->views[i + 1]->x509, i + 1, path, ret_why);
+			err = check_signed_by(x509, chain->views[i + 1]->x509, i + 1, path,
+				ret_why);
 		else if (err == OK && X509_check_issued(x509, x509) == X509_V_OK)
 			err = check_signed_by(x509, x509, i + 1, path, ret_why);
 		if (err != OK)
@@ -120,14 +133,15 @@ static int take_certificate(struct issuer *issuer, const struct conf_issuer *con
 	if (err != OK)
 		return err;
 	if (own.count != 1)
-		return why_set(ret_why, ERR_LIMIT, "%s must hold one certificate, the issuing one", conf->certificate);
+		return why_set(ret_why, ERR_LIMIT, "%s must hold one certificate, the issuing one",
+			conf->certificate);
 	buf_add(&issuer->certificate, own.ders[0].ptr, own.ders[0].len);
 	ossl_sha256_of(buf_bytes(&issuer->certificate), issuer->sha256);
 	issuer->x509 = own.views[0]->x509;
 	if (X509_up_ref(issuer->x509) != 1)
 		abort();
 	if (time_us(X509_get0_notBefore(issuer->x509), &issuer->not_before_us) != OK ||
-	    time_us(X509_get0_notAfter(issuer->x509), &issuer->not_after_us) != OK)
+		time_us(X509_get0_notAfter(issuer->x509), &issuer->not_after_us) != OK)
 		return why_set(ret_why, ERR_SYNTAX, "%s has broken dates", conf->certificate);
 
 	uint8_t *name = NULL;
@@ -139,7 +153,8 @@ static int take_certificate(struct issuer *issuer, const struct conf_issuer *con
 	return OK;
 }
 
-static int take_chain(struct issuer *issuer, const struct conf_issuer *conf, int64_t now_us, char **ret_why)
+static int take_chain(struct issuer *issuer, const struct conf_issuer *conf, int64_t now_us,
+	char **ret_why)
 {
 	__attribute__((cleanup(chain_done))) struct chain chain = {0};
 	const char *path = conf->chain != NULL ? conf->chain : conf->certificate;
@@ -148,7 +163,8 @@ static int take_chain(struct issuer *issuer, const struct conf_issuer *conf, int
 	if (err != OK)
 		return err;
 	if (!bytes_equal(buf_bytes(&chain.ders[0]), buf_bytes(&issuer->certificate)))
-		return why_set(ret_why, ERR_CONFLICT, "%s must begin with the certificate of %s", path, conf->certificate);
+		return why_set(ret_why, ERR_CONFLICT, "%s must begin with the certificate of %s",
+			path, conf->certificate);
 	err = check_chain(&chain, path, now_us, ret_why);
 	if (err != OK)
 		return err;
@@ -166,7 +182,8 @@ static int take_key(struct issuer *issuer, const struct conf_issuer *conf, char 
 	if (err != OK)
 		return err;
 	if (key_check_pair(issuer->key, X509_get0_pubkey(issuer->x509)) != OK)
-		return why_set(ret_why, ERR_CONFLICT, "%s is not the key of %s", conf->key, conf->certificate);
+		return why_set(ret_why, ERR_CONFLICT, "%s is not the key of %s", conf->key,
+			conf->certificate);
 	err = key_scheme(issuer->key, &scheme);
 	if (err == OK)
 		err = key_generate_alike(issuer->key, &issuer->trial);
@@ -183,7 +200,8 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 	int err;
 
 	issuer->name = xstrdup(conf->name);
-	issuer->ca_issuers_url = conf->ca_issuers_url != NULL ? xstrdup(conf->ca_issuers_url) : NULL;
+	issuer->ca_issuers_url =
+		conf->ca_issuers_url != NULL ? xstrdup(conf->ca_issuers_url) : NULL;
 	issuer->crl_url = conf->crl_url != NULL ? xstrdup(conf->crl_url) : NULL;
 	err = take_certificate(issuer, conf, ret_why);
 	if (err == OK)
@@ -192,10 +210,12 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 		err = take_key(issuer, conf, ret_why);
 	if (err != OK)
 		return err;
-	/* RFC 5280 section 4.2.1.2: a CA certificate has one, and ours name it as their authority key identifier. */
+	/* RFC 5280 section 4.2.1.2: a CA certificate has one, and ours name it as their authority
+	 * key identifier. */
 	key_id = X509_get0_subject_key_id(issuer->x509);
 	if (key_id == NULL || ASN1_STRING_length(key_id) == 0)
-		return why_set(ret_why, ERR_CONFLICT, "%s has no subject key identifier", conf->certificate);
+		return why_set(ret_why, ERR_CONFLICT, "%s has no subject key identifier",
+			conf->certificate);
 	tbs_issuer_extensions(&issuer->extensions,
 		bytes_of(ASN1_STRING_get0_data(key_id), (size_t)ASN1_STRING_length(key_id)),
 		issuer->ca_issuers_url, issuer->crl_url);
@@ -229,7 +249,8 @@ int issuer_set_load(const struct conf *conf, int64_t now_us, struct issuer_set *
 		return why_set(ret_why, ERR_NOENT, "%s has no [issuer NAME] section", conf->path);
 	}
 	for (; set.count < conf->nissuers; set.count++) {
-		int err = issuer_load(&conf->issuers[set.count], now_us, &set.items[set.count], ret_why);
+		int err = issuer_load(&conf->issuers[set.count], now_us, &set.items[set.count],
+			ret_why);
 
 		if (err != OK) {
 			issuer_set_done(&set);

@@ -37,13 +37,15 @@ static void fd_close(int fd)
 }
 DEFINE_CLEANUP(fd_close, int)
 
-/* systemd hands a credential to a unit's user by an ACL, whose mask shows as the group's bits; its folder is the unit's alone. */
+/* systemd hands a credential to a unit's user by an ACL, whose mask shows as the group's bits; its
+ * folder is the unit's alone. */
 static bool is_systemd_credential(const char *path)
 {
 	const char *folder = getenv("CREDENTIALS_DIRECTORY");
 	size_t len = folder != NULL ? strlen(folder) : 0;
 
-	return len > 1 && strncmp(path, folder, len) == 0 && path[len] == '/' && strstr(path + len, "/../") == NULL;
+	return len > 1 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
+		strstr(path + len, "/../") == NULL;
 }
 
 static int check_private(const char *path, const struct stat *st, char **ret_why)
@@ -53,11 +55,14 @@ static int check_private(const char *path, const struct stat *st, char **ret_why
 	if (!S_ISREG(st->st_mode))
 		return why_set(ret_why, ERR_CONFLICT, "%s is not a regular file", path);
 	if (st->st_uid != geteuid() && st->st_uid != 0)
-		return why_set(ret_why, ERR_CONFLICT, "%s belongs to uid %u: chown it to the user that runs the signer",
-			path, (unsigned)st->st_uid);
+		return why_set(ret_why, ERR_CONFLICT,
+			"%s belongs to uid %u: chown it to the user that runs the signer", path,
+			(unsigned)st->st_uid);
 	if ((st->st_mode & forbidden) != 0)
-		return why_set(ret_why, ERR_CONFLICT, "%s has mode %04o, so others may have read it: treat the key as "
-			"disclosed, or chmod 0400 if it never was", path, (unsigned)(st->st_mode & 07777));
+		return why_set(ret_why, ERR_CONFLICT,
+			"%s has mode %04o, so others may have read it: treat the key as "
+			"disclosed, or chmod 0400 if it never was",
+			path, (unsigned)(st->st_mode & 07777));
 	return OK;
 }
 
@@ -69,19 +74,23 @@ static int read_private(const char *path, struct secret **ret, char **ret_why)
 	ssize_t n;
 
 	if (fd < 0)
-		return why_set(ret_why, errno == ENOENT ? ERR_NOENT : ERR_CONFLICT, "cannot open %s: %s", path, strerror(errno));
+		return why_set(ret_why, errno == ENOENT ? ERR_NOENT : ERR_CONFLICT,
+			"cannot open %s: %s", path, strerror(errno));
 	if (fstat(fd, &st) != 0)
 		return why_set(ret_why, ERR_INTERNAL, "cannot stat %s: %s", path, strerror(errno));
 	int err = check_private(path, &st, ret_why);
 	if (err != OK)
 		return err;
-	while (s->len < sizeof(s->text) && (n = read(fd, s->text + s->len, sizeof(s->text) - s->len)) != 0) {
+	while (s->len < sizeof(s->text) &&
+		(n = read(fd, s->text + s->len, sizeof(s->text) - s->len)) != 0) {
 		if (n < 0 && errno != EINTR)
-			return why_set(ret_why, ERR_INTERNAL, "cannot read %s: %s", path, strerror(errno));
+			return why_set(ret_why, ERR_INTERNAL, "cannot read %s: %s", path,
+				strerror(errno));
 		s->len += n > 0 ? (size_t)n : 0;
 	}
 	if (s->len > KEY_FILE_MAX_BYTES)
-		return why_set(ret_why, ERR_LIMIT, "%s is larger than %d bytes", path, KEY_FILE_MAX_BYTES);
+		return why_set(ret_why, ERR_LIMIT, "%s is larger than %d bytes", path,
+			KEY_FILE_MAX_BYTES);
 	s->text[s->len] = '\0';
 	*ret = TAKE(s);
 	return OK;
@@ -124,20 +133,27 @@ int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **re
 	key = PEM_read_bio_PrivateKey(bio, NULL, give_passphrase, pass);
 	if (key == NULL) {
 		ossl_drain("PEM_read_bio_PrivateKey");
-		return why_set(ret_why, ERR_CRYPTO, strstr(pem->text, "ENCRYPTED") != NULL ?
-			"%s is encrypted: key_passphrase is missing or wrong" : "%s holds no PEM private key", path);
+		return why_set(ret_why, ERR_CRYPTO,
+			strstr(pem->text, "ENCRYPTED") != NULL
+				? "%s is encrypted: key_passphrase is missing or wrong"
+				: "%s holds no PEM private key",
+			path);
 	}
 	if (key_scheme(key, &scheme) != OK)
-		return why_set(ret_why, ERR_LIMIT, "%s: issuing keys are P-256, P-384 or RSA of 2048 to 4096 bits", path);
+		return why_set(ret_why, ERR_LIMIT,
+			"%s: issuing keys are P-256, P-384 or RSA of 2048 to 4096 bits", path);
 	*ret = TAKE(key);
 	return OK;
 }
 
-/* RFC 5758 section 3.2: no parameters with ECDSA. RFC 4055 section 5: NULL with RSA PKCS #1 v1.5. */
-static const uint8_t ecdsa_sha256[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-static const uint8_t ecdsa_sha384[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03};
-static const uint8_t rsa_sha256[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 0x0b,
-	0x05, 0x00};
+/* RFC 5758 section 3.2: no parameters with ECDSA. RFC 4055 section 5: NULL with RSA PKCS #1 v1.5.
+ */
+static const uint8_t ecdsa_sha256[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04,
+	0x03, 0x02};
+static const uint8_t ecdsa_sha384[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04,
+	0x03, 0x03};
+static const uint8_t rsa_sha256[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d,
+	0x01, 0x01, 0x0b, 0x05, 0x00};
 
 int key_scheme(EVP_PKEY *key, struct signature_scheme *ret)
 {
@@ -149,7 +165,8 @@ int key_scheme(EVP_PKEY *key, struct signature_scheme *ret)
 		bits = EVP_PKEY_get_bits(key);
 		if (bits < 2048 || bits > 4096 || bits % 8 != 0)
 			return ERR_LIMIT;
-		*ret = (struct signature_scheme){ossl_sha256(), bytes_of(rsa_sha256, sizeof(rsa_sha256))};
+		*ret = (struct signature_scheme){ossl_sha256(),
+			bytes_of(rsa_sha256, sizeof(rsa_sha256))};
 		return OK;
 	}
 	if (!EVP_PKEY_is_a(key, "EC"))
@@ -160,9 +177,11 @@ int key_scheme(EVP_PKEY *key, struct signature_scheme *ret)
 	}
 	/* Baseline Requirements section 7.1.3.2.2: the digest goes with the curve. */
 	if (strcmp(group, "prime256v1") == 0)
-		*ret = (struct signature_scheme){ossl_sha256(), bytes_of(ecdsa_sha256, sizeof(ecdsa_sha256))};
+		*ret = (struct signature_scheme){ossl_sha256(),
+			bytes_of(ecdsa_sha256, sizeof(ecdsa_sha256))};
 	else if (strcmp(group, "secp384r1") == 0)
-		*ret = (struct signature_scheme){ossl_sha384(), bytes_of(ecdsa_sha384, sizeof(ecdsa_sha384))};
+		*ret = (struct signature_scheme){ossl_sha384(),
+			bytes_of(ecdsa_sha384, sizeof(ecdsa_sha384))};
 	else
 		return ERR_LIMIT;
 	return OK;
@@ -172,7 +191,8 @@ int key_generate_alike(EVP_PKEY *key, EVP_PKEY **ret)
 {
 	EVP_PKEY *fresh;
 
-	/* 2048 bits for every RSA key: the proof is about the bytes that are signed, not about strength. */
+	/* 2048 bits for every RSA key: the proof is about the bytes that are signed, not about
+	 * strength. */
 	if (EVP_PKEY_is_a(key, "RSA"))
 		fresh = EVP_RSA_gen(2048);
 	else
@@ -185,7 +205,8 @@ int key_generate_alike(EVP_PKEY *key, EVP_PKEY **ret)
 
 struct signature {
 	size_t len;
-	uint8_t bits[1 + SIGNATURE_MAX_BYTES]; /* contents of a BIT STRING: no unused bits, then the signature */
+	uint8_t bits[1 + SIGNATURE_MAX_BYTES]; /* contents of a BIT STRING: no unused bits, then the
+						  signature */
 };
 
 static int sign(EVP_PKEY *key, const EVP_MD *md, struct bytes message, struct signature *ret)
@@ -195,23 +216,26 @@ static int sign(EVP_PKEY *key, const EVP_MD *md, struct bytes message, struct si
 	ret->bits[0] = 0;
 	ret->len = SIGNATURE_MAX_BYTES;
 	if (ctx == NULL || EVP_DigestSignInit(ctx, NULL, md, NULL, key) != 1 ||
-	    EVP_DigestSign(ctx, ret->bits + 1, &ret->len, message.ptr, message.len) != 1)
+		EVP_DigestSign(ctx, ret->bits + 1, &ret->len, message.ptr, message.len) != 1)
 		return ossl_drain("EVP_DigestSign");
 	return OK;
 }
 
-static int verify(EVP_PKEY *key, const EVP_MD *md, struct bytes message, const struct signature *sig)
+static int verify(EVP_PKEY *key, const EVP_MD *md, struct bytes message,
+	const struct signature *sig)
 {
 	CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
 	if (ctx == NULL || EVP_DigestVerifyInit(ctx, NULL, md, NULL, key) != 1 ||
-	    EVP_DigestVerify(ctx, sig->bits + 1, sig->len, message.ptr, message.len) != 1)
+		EVP_DigestVerify(ctx, sig->bits + 1, sig->len, message.ptr, message.len) != 1)
 		return ossl_drain("EVP_DigestVerify");
 	return OK;
 }
 
-/* Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue } (RFC 5280 section 4.1). */
-static void put_certificate(struct buf *out, struct bytes tbs, struct bytes algorithm, const struct signature *sig)
+/* Certificate ::= SEQUENCE { tbsCertificate, signatureAlgorithm, signatureValue } (RFC 5280
+ * section 4.1). */
+static void put_certificate(struct buf *out, struct bytes tbs, struct bytes algorithm,
+	const struct signature *sig)
 {
 	size_t mark = der_begin(out, DER_SEQUENCE);
 

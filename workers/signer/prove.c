@@ -14,9 +14,10 @@ static void free_names(char **names)
 }
 DEFINE_CLEANUP(free_names, char **)
 
-/* What the certificate must say, taken from the order, the configuration and the CSR: not from the templates' input. */
-static int prove(const struct issuance_job *job, const struct verdict *v, const struct tbs_input *in, struct bytes tbs,
-	struct buf *ret_findings)
+/* What the certificate must say, taken from the order, the configuration and the CSR: not from the
+ * templates' input. */
+static int prove(const struct issuance_job *job, const struct verdict *v,
+	const struct tbs_input *in, struct bytes tbs, struct buf *ret_findings)
 {
 	CLEANUP(free_names) char **names = xcalloc(job->nnames + 1, sizeof(char *));
 	CLEANUP_BUF struct buf copy = {0};
@@ -42,7 +43,8 @@ static int prove(const struct issuance_job *job, const struct verdict *v, const 
 	return lint_certificate(buf_bytes(&copy), &want, ret_findings);
 }
 
-int draft_make(const struct issuance_job *job, const struct verdict *v, struct draft *ret, struct buf *ret_findings)
+int draft_make(const struct issuance_job *job, const struct verdict *v, struct draft *ret,
+	struct buf *ret_findings)
 {
 	struct draft draft = {0};
 	struct tbs_input in = {

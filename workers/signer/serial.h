@@ -2,9 +2,10 @@
  *
  *   0x40 | 4 bytes: seconds since 1970, big endian | 13 bytes from the CSPRNG
  *
- * The lead byte keeps the INTEGER positive and its length fixed (RFC 5280 section 4.1.2.2: at most 20 octets); 104 random bits are
- * more than the 64 that the Baseline Requirements (section 7.1) ask for; the time lets tables of certificates be
- * partitioned and searched by serial. Uniqueness is not hoped for but enforced by the database before a key is used. */
+ * The lead byte keeps the INTEGER positive and its length fixed (RFC 5280 section 4.1.2.2: at most
+ * 20 octets); 104 random bits are more than the 64 that the Baseline Requirements (section 7.1) ask
+ * for; the time lets tables of certificates be partitioned and searched by serial. Uniqueness is
+ * not hoped for but enforced by the database before a key is used. */
 #pragma once
 
 #include "lib/base/bytes.h"

@@ -1,5 +1,6 @@
-/* signer.c — see signer.h. One process signs in one thread: it is bound by public-key arithmetic, and any number of signers may
- * run side by side on one stream, which uses more cores without sharing a key's memory between threads. */
+/* signer.c — see signer.h. One process signs in one thread: it is bound by public-key arithmetic,
+ * and any number of signers may run side by side on one stream, which uses more cores without
+ * sharing a key's memory between threads. */
 #include "workers/signer/signer.h"
 
 #include "lib/base/clock.h"
@@ -9,7 +10,8 @@
 #include "workers/signer/failpoint.h"
 #include "workers/signer/harden.h"
 
-/* A certificate's dates come from the clock: two that disagree by more than this stop the signing until they agree again. */
+/* A certificate's dates come from the clock: two that disagree by more than this stop the signing
+ * until they agree again. */
 #define CLOCK_SKEW_MAX_US (2 * USEC_PER_SEC)
 #define CLOCK_CHECK_EVERY_US USEC_PER_SEC
 
@@ -28,8 +30,14 @@ static const struct db_stmt clock_stmt = {
 };
 
 static const struct db_stmt *const signer_stmts[] = {
-	&clock_stmt, &issuance_claim_stmt, &issuance_reserve_stmt, &issuance_issue_stmt, &issuance_refuse_stmt,
-	&issuance_defer_caa_stmt, &issuer_register_stmt, NULL,
+	&clock_stmt,
+	&issuance_claim_stmt,
+	&issuance_reserve_stmt,
+	&issuance_issue_stmt,
+	&issuance_refuse_stmt,
+	&issuance_defer_caa_stmt,
+	&issuer_register_stmt,
+	NULL,
 };
 
 static int check_clock(struct signer *s, struct db *db)
@@ -38,7 +46,8 @@ static int check_clock(struct signer *s, struct db *db)
 	int64_t before, after, theirs;
 	int err;
 
-	if (s->clock_checked && s->clock_sane && clock_mono_us() - s->clock_mono_us < CLOCK_CHECK_EVERY_US)
+	if (s->clock_checked && s->clock_sane &&
+		clock_mono_us() - s->clock_mono_us < CLOCK_CHECK_EVERY_US)
 		return OK;
 	db_call_init(&call, &clock_stmt);
 	before = clock_wall_us();
@@ -46,11 +55,14 @@ static int check_clock(struct signer *s, struct db *db)
 	after = clock_wall_us();
 	if (err == OK) {
 		theirs = db_time(call.result, 0, 0);
-		s->clock_sane = theirs >= before - CLOCK_SKEW_MAX_US && theirs <= after + CLOCK_SKEW_MAX_US;
+		s->clock_sane =
+			theirs >= before - CLOCK_SKEW_MAX_US && theirs <= after + CLOCK_SKEW_MAX_US;
 		s->clock_checked = true;
 		s->clock_mono_us = clock_mono_us();
 		if (!s->clock_sane)
-			log_event(LOG_LEVEL_ERROR, "no certificates are signed: this clock and the database's disagree",
+			log_event(LOG_LEVEL_ERROR,
+				"no certificates are signed: this clock and the database's "
+				"disagree",
 				F_INT("ahead_ms", (before - theirs) / 1000));
 	}
 	db_call_done(&call);
@@ -62,47 +74,71 @@ static int register_issuer(struct db *db, const struct issuer *issuer)
 	struct db_call call = {0};
 	int err;
 
-	issuer_register_call(&call, bytes_of(issuer->sha256, sizeof(issuer->sha256)), buf_bytes(&issuer->certificate),
-		buf_bytes(&issuer->chain_pem), bytes_str(issuer->name));
+	issuer_register_call(&call, bytes_of(issuer->sha256, sizeof(issuer->sha256)),
+		buf_bytes(&issuer->certificate), buf_bytes(&issuer->chain_pem),
+		bytes_str(issuer->name));
 	err = db_run_one(db, &call);
 	db_call_done(&call);
 	return err;
 }
 
+/* Loads, proves and registers the issuers of the configuration; only when all of it went well are
+ * they used. */
+static int take_issuers(struct worker *w, struct signer *s)
+{
+	struct issuer_set set;
+	CLEANUP_STR char *why = NULL;
+	int err = issuer_set_load(worker_conf(w), clock_wall_us(), &set, &why);
+
+	if (err != OK) {
+		log_event(LOG_LEVEL_ERROR, "an issuer cannot be used",
+			F_STR("cause", why != NULL ? why : err_name(err)));
+		return err;
+	}
+	for (size_t i = 0; i < set.count && err == OK; i++)
+		err = register_issuer(worker_db(w), set.items[i]);
+	if (err != OK) {
+		log_event(LOG_LEVEL_ERROR, "an issuer cannot be registered",
+			F_STR("error", err_name(err)), F_STR("database", db_error(worker_db(w))));
+		issuer_set_done(&set);
+		return err;
+	}
+	for (size_t i = 0; i < set.count; i++) {
+		char not_after[CLOCK_RFC3339_LEN + 1];
+
+		clock_rfc3339_format(set.items[i]->not_after_us, not_after);
+		log_event(LOG_LEVEL_INFO, "issuer ready", F_STR("issuer", set.items[i]->name),
+			F_STR("not_after", not_after));
+	}
+	issuer_set_done(&s->issuers);
+	s->issuers = set;
+	return OK;
+}
+
 static int signer_start(struct worker *w)
 {
 	struct signer *s = xcalloc(1, sizeof(*s));
-	CLEANUP_STR char *why = NULL;
 	int err;
 
 	worker_set_state(w, s);
 	err = harden_process();
 	if (err != OK) {
-		log_event(LOG_LEVEL_ERROR, "cannot give up core dumps and tracing", F_STR("error", err_name(err)));
+		log_event(LOG_LEVEL_ERROR, "cannot give up core dumps and tracing",
+			F_STR("error", err_name(err)));
 		return err;
 	}
-	err = issuer_set_load(worker_conf(w), clock_wall_us(), &s->issuers, &why);
-	if (err != OK) {
-		log_event(LOG_LEVEL_ERROR, "an issuer cannot be used", F_STR("cause", why != NULL ? why : err_name(err)));
-		return err;
-	}
-	for (size_t i = 0; i < s->issuers.count; i++) {
-		char not_after[CLOCK_RFC3339_LEN + 1];
-
-		err = register_issuer(worker_db(w), s->issuers.items[i]);
-		if (err != OK) {
-			log_event(LOG_LEVEL_ERROR, "an issuer cannot be registered", F_STR("error", err_name(err)),
-				F_STR("database", db_error(worker_db(w))));
-			return err;
-		}
-		clock_rfc3339_format(s->issuers.items[i]->not_after_us, not_after);
-		log_event(LOG_LEVEL_INFO, "issuer ready", F_STR("issuer", s->issuers.items[i]->name),
-			F_STR("not_after", not_after));
-	}
-	return OK;
+	return take_issuers(w, s);
 }
 
-/* Wakes clients whose orders are final, and validators for CAA. Only hints: nothing is lost when Redis is away. */
+/* SIGHUP: with an issuer that cannot be used, those from before go on; the log has said why. */
+static void signer_reload(struct worker *w)
+{
+	if (take_issuers(w, worker_state(w)) != OK)
+		log_event(LOG_LEVEL_WARNING, "the issuers from before stay in use");
+}
+
+/* Wakes clients whose orders are final, and validators for CAA. Only hints: nothing is lost when
+ * Redis is away. */
 static void announce(struct worker *w, const struct batch *b)
 {
 	CLEANUP(free) struct ident *final = xcalloc(b->count + 1, sizeof(*final));
@@ -116,11 +152,14 @@ static void announce(struct worker *w, const struct batch *b)
 		if (b->items[i].postponed)
 			postponed[npostponed++] = b->items[i].job.order;
 	}
-	if (jobs_enqueue(rds, JOB_CAA, postponed, npostponed) != OK || jobs_publish(rds, final, nfinal) != OK)
-		log_event(LOG_LEVEL_WARNING, "others cannot be told", F_STR("redis", rds_error(rds)));
+	if (jobs_enqueue(rds, JOB_CAA, postponed, npostponed) != OK ||
+		jobs_publish(rds, final, nfinal) != OK)
+		log_event(LOG_LEVEL_WARNING, "others cannot be told",
+			F_STR("redis", rds_error(rds)));
 }
 
-static int run_batch(struct worker *w, struct signer *s, struct batch *b, const struct job *jobs, size_t count)
+static int run_batch(struct worker *w, struct signer *s, struct batch *b, const struct job *jobs,
+	size_t count)
 {
 	int err = batch_claim(b, jobs, count);
 
@@ -140,7 +179,8 @@ static void signer_batch(struct worker *w, const struct job *jobs, size_t count)
 	struct batch b = {.conf = worker_conf(w), .issuers = &s->issuers, .db = worker_db(w)};
 	int err = check_clock(s, b.db);
 
-	/* Unclaimed and acknowledged: the keeper's sweep brings the orders back, however long the clocks are wrong. */
+	/* Unclaimed and acknowledged: the keeper's sweep brings the orders back, however long the
+	 * clocks are wrong. */
 	if (err == OK && !s->clock_sane) {
 		worker_done(w, jobs, count);
 		return;
@@ -166,4 +206,5 @@ const struct worker_ops signer_ops = {
 	.stmts = signer_stmts,
 	.start = signer_start,
 	.batch = signer_batch,
+	.reload = signer_reload,
 };

@@ -8,10 +8,17 @@
 #define COMMON_NAME_MAX 64 /* X.520 ub-common-name */
 
 /* Context tags that RFC 5280 uses below. */
-enum { TAG_VERSION = 0xa0, TAG_EXTENSIONS = 0xa3, TAG_KEY_ID = 0x80, TAG_DNS_NAME = 0x82, TAG_URI = 0x86,
-	TAG_DP_NAME = 0xa0, TAG_FULL_NAME = 0xa0 };
+enum {
+	TAG_VERSION = 0xa0,
+	TAG_EXTENSIONS = 0xa3,
+	TAG_KEY_ID = 0x80,
+	TAG_DNS_NAME = 0x82,
+	TAG_URI = 0x86,
+	TAG_DP_NAME = 0xa0,
+	TAG_FULL_NAME = 0xa0
+};
 
-#define PUT_LITERAL(out, ...)                                                                       \
+#define PUT_LITERAL(out, ...)                                                                      \
 	do {                                                                                       \
 		static const uint8_t literal_[] = {__VA_ARGS__};                                   \
 		buf_add((out), literal_, sizeof(literal_));                                        \
@@ -22,21 +29,27 @@ enum { TAG_VERSION = 0xa0, TAG_EXTENSIONS = 0xa3, TAG_KEY_ID = 0x80, TAG_DNS_NAM
 
 /* Extension { keyUsage, critical, OCTET STRING { BIT STRING } }. */
 #define KEY_USAGE_HEAD 0x30, 0x0e, 0x06, 0x03, 0x55, 0x1d, 0x0f, 0x01, 0x01, 0xff, 0x04, 0x04
-#define KEY_USAGE_SIGN KEY_USAGE_HEAD, 0x03, 0x02, 0x07, 0x80         /* digitalSignature */
+#define KEY_USAGE_SIGN KEY_USAGE_HEAD, 0x03, 0x02, 0x07, 0x80          /* digitalSignature */
 #define KEY_USAGE_SIGN_ENCIPHER KEY_USAGE_HEAD, 0x03, 0x02, 0x05, 0xa0 /* and keyEncipherment */
 
 /* Extension { extKeyUsage, OCTET STRING { SEQUENCE { serverAuth [, clientAuth] } } }. */
 #define SERVER_AUTH 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x01
 #define CLIENT_AUTH 0x06, 0x08, 0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x03, 0x02
-#define EXT_KEY_USAGE_SERVER 0x30, 0x13, 0x06, 0x03, 0x55, 0x1d, 0x25, 0x04, 0x0c, 0x30, 0x0a, SERVER_AUTH
-#define EXT_KEY_USAGE_BOTH 0x30, 0x1d, 0x06, 0x03, 0x55, 0x1d, 0x25, 0x04, 0x16, 0x30, 0x14, SERVER_AUTH, CLIENT_AUTH
+#define EXT_KEY_USAGE_SERVER                                                                       \
+	0x30, 0x13, 0x06, 0x03, 0x55, 0x1d, 0x25, 0x04, 0x0c, 0x30, 0x0a, SERVER_AUTH
+#define EXT_KEY_USAGE_BOTH                                                                         \
+	0x30, 0x1d, 0x06, 0x03, 0x55, 0x1d, 0x25, 0x04, 0x16, 0x30, 0x14, SERVER_AUTH, CLIENT_AUTH
 
-/* Extension { basicConstraints, critical, OCTET STRING { SEQUENCE {} } }: CA:FALSE by default (DER leaves it out). */
-#define BASIC_CONSTRAINTS_LEAF 0x30, 0x0c, 0x06, 0x03, 0x55, 0x1d, 0x13, 0x01, 0x01, 0xff, 0x04, 0x02, 0x30, 0x00
+/* Extension { basicConstraints, critical, OCTET STRING { SEQUENCE {} } }: CA:FALSE by default (DER
+ * leaves it out). */
+#define BASIC_CONSTRAINTS_LEAF                                                                     \
+	0x30, 0x0c, 0x06, 0x03, 0x55, 0x1d, 0x13, 0x01, 0x01, 0xff, 0x04, 0x02, 0x30, 0x00
 
-/* Extension { certificatePolicies, OCTET STRING { SEQUENCE { SEQUENCE { 2.23.140.1.2.1 domain-validated } } } }. */
-#define POLICY_DOMAIN_VALIDATED 0x30, 0x13, 0x06, 0x03, 0x55, 0x1d, 0x20, 0x04, 0x0c, 0x30, 0x0a, 0x30, 0x08, 0x06, \
-	0x06, 0x67, 0x81, 0x0c, 0x01, 0x02, 0x01
+/* Extension { certificatePolicies, OCTET STRING { SEQUENCE { SEQUENCE { 2.23.140.1.2.1
+ * domain-validated } } } }. */
+#define POLICY_DOMAIN_VALIDATED                                                                    \
+	0x30, 0x13, 0x06, 0x03, 0x55, 0x1d, 0x20, 0x04, 0x0c, 0x30, 0x0a, 0x30, 0x08, 0x06, 0x06,  \
+		0x67, 0x81, 0x0c, 0x01, 0x02, 0x01
 
 static const uint8_t oid_common_name[] = {0x55, 0x04, 0x03};
 static const uint8_t oid_subject_alt_name[] = {0x55, 0x1d, 0x11};
@@ -107,7 +120,8 @@ static void extension_end(struct buf *out, const struct extension *e)
 }
 
 /* RFC 5280 section 4.2.1.6: critical exactly when the subject is empty. */
-static void put_subject_alt_name(struct buf *out, const struct bytes *names, size_t count, bool critical)
+static void put_subject_alt_name(struct buf *out, const struct bytes *names, size_t count,
+	bool critical)
 {
 	struct extension e = extension_begin(out, OID(oid_subject_alt_name), critical);
 
@@ -116,7 +130,8 @@ static void put_subject_alt_name(struct buf *out, const struct bytes *names, siz
 	extension_end(out, &e);
 }
 
-void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url, const char *crl_url)
+void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url,
+	const char *crl_url)
 {
 	struct extension e = extension_begin(out, OID(oid_authority_key_id), false);
 
@@ -173,8 +188,10 @@ void tbs_build(const struct tbs_input *in, struct buf *out)
 	struct bytes common_name = tbs_common_name(in);
 	size_t mark = der_begin(out, DER_SEQUENCE);
 
-	/* No certificate without a name, and no INTEGER that is negative or padded (RFC 5280 section 4.1.2.2). */
-	assert(in->nnames > 0 && in->serial.len > 0 && in->serial.ptr[0] > 0 && in->serial.ptr[0] < 0x80);
+	/* No certificate without a name, and no INTEGER that is negative or padded (RFC 5280
+	 * section 4.1.2.2). */
+	assert(in->nnames > 0 && in->serial.len > 0 && in->serial.ptr[0] > 0 &&
+		in->serial.ptr[0] < 0x80);
 	PUT_LITERAL(out, VERSION_3);
 	der_put(out, DER_INTEGER, in->serial);
 	buf_add(out, issuer->algorithm.ptr, issuer->algorithm.len);

@@ -1,4 +1,5 @@
-/* why.h — one line for the operator, beside an error code: what is wrong with which file, and what to do. */
+/* why.h — one line for the operator, beside an error code: what is wrong with which file, and what
+ * to do. */
 #pragma once
 
 #include "lib/base/err.h"
