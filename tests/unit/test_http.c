@@ -2,12 +2,12 @@
  * on the other end of a socket pair. */
 #include "fcgi/http.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 enum { BEGIN_REQUEST = 1, END_REQUEST = 3, PARAMS = 4, STDIN = 5, STDOUT = 6 };
 enum { KEEP_CONN = 1 };

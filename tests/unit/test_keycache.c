@@ -1,11 +1,11 @@
 /* test_keycache.c — the cache of parsed account keys. */
 #include "fcgi/keycache.h"
 
-#include <cmocka.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 /* Enough of a key for a cache that only counts references. */
 static struct jwk *fake_key(void)

@@ -1,11 +1,11 @@
 /* test_park.c — waiting without a thread: no wake-up is lost, every wait ends, seats are few. */
 #include "fcgi/park.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #define LONG_MS 60000
 

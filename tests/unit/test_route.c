@@ -1,10 +1,10 @@
 /* test_route.c — matching paths, and the checks of a request's head. */
 #include "fcgi/route.h"
 
-#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <cmocka.h>
 
 static const struct route routes[] = {
 	{.path = "/directory", .auth = AUTH_NONE, .get = true, .post = true},
