@@ -26,6 +26,7 @@ expect() {
 }
 
 echo 1..17
+# shellcheck disable=SC2046 # here and below: one word a value
 set -- $(sed 's/^\\ir given.psql$//' <<-'EOF' | cat "$here/given.psql" - | psql -X
 	SELECT given_account() AS a, new_serial() AS s \gset
 	SELECT id FROM given_processing(:'a', 'admin.example.org') \gset
@@ -37,6 +38,7 @@ set -- $(sed 's/^\\ir given.psql$//' <<-'EOF' | cat "$here/given.psql" - | psql 
 	COMMIT;
 EOF
 )
+# shellcheck disable=SC2046
 set -- $(echo "$*" | tr ' |' '\n\n' | sed -n '/GIVEN/,$p' | tail -n +2)
 account=$1 serial=$2 spki=$3
 
