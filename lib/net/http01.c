@@ -11,6 +11,7 @@
 #include "lib/net/weburl.h"
 
 #define READ_BYTES 2048
+#define LOCATION_EVIDENCE_MAX 500
 
 struct http01 {
 	struct probe *probe;
@@ -170,10 +171,12 @@ static const char *object_to_chain(const struct http01 *h, const struct weburl *
 static void follow(struct http01 *h)
 {
 	CLEANUP_STR char *location = TAKE(h->msg.location);
+	CLEANUP_BUF struct buf quoted = {0};
 	const char *fault = NULL;
 	struct weburl next;
 
-	jx_put_str(h->probe->evidence, "location", location);
+	problem_quote(&quoted, bytes_str(location), LOCATION_EVIDENCE_MAX);
+	jx_put_bytes(h->probe->evidence, "location", buf_bytes(&quoted));
 	if (weburl_resolve(&h->url, bytes_str(location), &fault, &next) != OK) {
 		refuse_redirect(h, location, fault);
 		return;

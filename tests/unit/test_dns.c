@@ -216,6 +216,17 @@ static void resolvers_must_be_addresses(void **state)
 	world_done(&w);
 }
 
+static void without_a_list_the_systems_resolver_is_taken(void **state)
+{
+	struct world w;
+
+	world_init(&w);
+	w.conf.validation.resolvers.count = 0;
+	world_open(&w);
+	assert_non_null(strstr(dns_resolvers(w.px->dns), ":53"));
+	world_done(&w);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
 
 int main(void)
@@ -234,6 +245,7 @@ int main(void)
 		cmocka_unit_test(a_resolver_that_does_not_validate_fails_where_dnssec_is_required),
 		cmocka_unit_test(unsigned_zones_are_fine_behind_a_resolver_that_validates),
 		cmocka_unit_test(resolvers_must_be_addresses),
+		cmocka_unit_test(without_a_list_the_systems_resolver_is_taken),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -158,7 +158,7 @@ static void alias_loops_and_forks_are_refused(void **state)
 	begin(&longer, 0x0180, 20, 0, 0);
 	put_cname(&longer, NAME, "a00.test");
 	for (int i = 0; i < 19; i++) {
-		char from[16], to[16];
+		char from[32], to[32];
 
 		snprintf(from, sizeof(from), "a%02d.test", i);
 		snprintf(to, sizeof(to), "a%02d.test", i + 1);

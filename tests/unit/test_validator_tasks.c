@@ -184,7 +184,7 @@ static void pauses_grow_and_are_bounded(void **state)
 static struct caa_task *make_caa(struct bench *b, size_t n, int64_t give_up_secs)
 {
 	CLEANUP(free) struct caa_job *rows = xcalloc(n, sizeof(*rows));
-	char names[NAMES][32];
+	char names[NAMES][48];
 	struct job job = {.kind = JOB_CAA, .id = ident_new()};
 
 	for (size_t i = 0; i < n; i++) {
@@ -220,7 +220,7 @@ static void every_name_of_an_order_is_checked_by_itself(void **state)
 	assert_null(result.problem.ptr);
 	assert_true(result.caa_us > 0);
 	for (int i = 0; i < NAMES; i++) {
-		char name[32];
+		char name[48];
 
 		snprintf(name, sizeof(name), "n%d.example.test", i);
 		assert_int_equal(fake_dns_count(b->world.dns, name, DNS_CAA), 1);
@@ -235,7 +235,7 @@ static void whichever_name_is_forbidden_is_named(void **state)
 	for (int k = 0; k < NAMES; k += 9) {
 		struct caa_task *t = make_caa(b, NAMES, 10);
 		struct caa_result result;
-		char name[32];
+		char name[48];
 
 		fake_dns_clear(b->world.dns);
 		snprintf(name, sizeof(name), "n%d.example.test", k);
