@@ -16,8 +16,8 @@
 static const uint8_t oid_subject_alt_name[] = {0x55, 0x1d, 0x11};
 /* 1.3.6.1.5.5.7.1.31, and the 30.1 of early drafts. */
 static const uint8_t oid_acme_identifier[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1f};
-static const uint8_t oid_draft_identifier[] = {
-	0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1e, 0x01};
+static const uint8_t oid_draft_identifier[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x1e,
+	0x01};
 
 struct extension {
 	struct bytes oid;
@@ -125,8 +125,8 @@ static int read_certificate(struct bytes der, struct parts *parts)
 	return read_tbs(tbs, parts);
 }
 
-static const struct extension *find_extension(
-	const struct parts *parts, const uint8_t *oid, size_t len)
+static const struct extension *find_extension(const struct parts *parts, const uint8_t *oid,
+	size_t len)
 {
 	for (size_t i = 0; i < parts->nextensions; i++)
 		if (has_oid(parts->extensions[i].oid, oid, len))
@@ -166,8 +166,8 @@ static int check_subject_alt_name(const struct parts *parts, const char *name, s
 
 /* RFC 8737 section 3: a critical acmeIdentifier, whose value is the DER of an OCTET STRING of 32
  * bytes. */
-static int check_acme_identifier(
-	const struct parts *parts, const uint8_t digest[32], struct problem *pb)
+static int check_acme_identifier(const struct parts *parts, const uint8_t digest[32],
+	struct problem *pb)
 {
 	const struct extension *id =
 		find_extension(parts, oid_acme_identifier, sizeof(oid_acme_identifier));
@@ -206,8 +206,8 @@ static int check_self_signed(struct bytes der, const struct parts *parts, struct
 	key = x509 == NULL ? NULL : X509_get0_pubkey(x509);
 	if (key == NULL || end != der.ptr + der.len || X509_verify(x509, key) != 1) {
 		(void)ossl_drain("X509_verify");
-		return refuse(
-			pb, "is not self-signed: its signature does not verify with its own key");
+		return refuse(pb,
+			"is not self-signed: its signature does not verify with its own key");
 	}
 	return OK;
 }
@@ -222,8 +222,8 @@ int alpncert_check(struct bytes der, const char *name, const uint8_t digest[32],
 	if (rc == ERR_LIMIT)
 		return refuse(pb, "has too many extensions");
 	if (rc != OK)
-		return refuse(
-			pb, "is not a well-formed X.509 version 3 certificate with extensions");
+		return refuse(pb,
+			"is not a well-formed X.509 version 3 certificate with extensions");
 	rc = check_subject_alt_name(&parts, name, pb);
 	if (rc == OK)
 		rc = check_acme_identifier(&parts, digest, pb);

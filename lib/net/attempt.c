@@ -11,7 +11,7 @@ struct attempt {
 	const struct probe_method *method;
 	char *name, *token, *key_authorization, *account_uri;
 	bool wildcard;
-	void *probing;		   /* the method's state while it works */
+	void *probing;             /* the method's state while it works */
 	struct caacheck *checking; /* CAA, afterwards */
 	struct loop_timer deadline;
 	struct attempt_result result;
@@ -127,8 +127,8 @@ static void begin_evidence(struct attempt *a)
 	jx_begin_object(&a->evidence, "challenge");
 }
 
-struct attempt *attempt_start(
-	struct perspective *px, const struct attempt_request *rq, attempt_fn done, void *arg)
+struct attempt *attempt_start(struct perspective *px, const struct attempt_request *rq,
+	attempt_fn done, void *arg)
 {
 	struct attempt *a = xcalloc(1, sizeof(*a));
 
@@ -148,8 +148,8 @@ struct attempt *attempt_start(
 		.done = on_probe,
 		.arg = a};
 	begin_evidence(a);
-	loop_timer_set(
-		px->loop, &a->deadline, px->conf->validation.attempt_secs * 1000, on_deadline, a);
+	loop_timer_set(px->loop, &a->deadline, px->conf->validation.attempt_secs * 1000,
+		on_deadline, a);
 	a->probing = a->method->start(&a->probe);
 	return a;
 }

@@ -157,8 +157,8 @@ static bool has_duplicate(const struct parameter *params, size_t count)
 
 /* RFC 8657: each parameter narrows the permission. Parameters unknown to us are other CAs'
  * business. */
-static enum caa_answer check_parameters(
-	const struct parameter *params, size_t count, const struct caa_question *q)
+static enum caa_answer check_parameters(const struct parameter *params, size_t count,
+	const struct caa_question *q)
 {
 	if (has_duplicate(params, count))
 		return CAA_DUPLICATE;
@@ -234,14 +234,14 @@ static int refuse(const char *owner, struct bytes rdata, const char *what, struc
 	CLEANUP_BUF struct buf text = {0};
 
 	caa_format(rdata, &text);
-	return problem_set(
-		pb, PROBLEM_CAA, "the CAA record at %s %s: %s", owner, what, buf_str(&text));
+	return problem_set(pb, PROBLEM_CAA, "the CAA record at %s %s: %s", owner, what,
+		buf_str(&text));
 }
 
 /* Records no CA may pass over: unreadable ones, and critical ones with a tag that we do not know
  * (RFC 8659 section 4.1). */
-static int check_readable(
-	const char *owner, const struct bytes *rdata, size_t count, struct problem *pb)
+static int check_readable(const char *owner, const struct bytes *rdata, size_t count,
+	struct problem *pb)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct caa_property p;

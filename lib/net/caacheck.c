@@ -95,8 +95,12 @@ struct caacheck *caacheck_start(struct perspective *px, const struct caacheck_re
 {
 	struct caacheck *c = xcalloc(1, sizeof(*c));
 
-	*c = (struct caacheck){
-		.px = px, .rq = *rq, .evidence = evidence, .pb = pb, .done = done, .arg = arg};
+	*c = (struct caacheck){.px = px,
+		.rq = *rq,
+		.evidence = evidence,
+		.pb = pb,
+		.done = done,
+		.arg = arg};
 	c->at = rq->name;
 	jx_begin_object(evidence, "caa");
 	jx_put_bool(evidence, "wildcard", rq->wildcard);

@@ -157,8 +157,8 @@ static void probe_root(void *arg)
 	dns_ask(dns, ".", DNS_SOA, on_root, dns);
 }
 
-int dns_new(
-	struct loop *loop, const struct conf_list *resolvers, bool validated_only, struct dns **ret)
+int dns_new(struct loop *loop, const struct conf_list *resolvers, bool validated_only,
+	struct dns **ret)
 {
 	CLEANUP(dns_free) struct dns *dns = xcalloc(1, sizeof(*dns));
 	struct ares_options opts = {
@@ -338,8 +338,8 @@ static void on_answer(void *arg, int status, int timeouts, unsigned char *packet
 		on_packet(q, bytes_of(packet, (size_t)len));
 }
 
-struct dns_query *dns_ask(
-	struct dns *dns, const char *name, enum dns_type type, dns_fn fn, void *arg)
+struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type, dns_fn fn,
+	void *arg)
 {
 	struct dns_query *q = xcalloc(1, sizeof(*q));
 	CLEANUP_BUF struct buf packet = {0};

@@ -49,7 +49,7 @@ const char *dns_resolvers(const struct dns *dns);
 
 /* Asks; fn is called once, later, from the loop. The handle is good until then or until dns_cancel.
  */
-struct dns_query *dns_ask(
-	struct dns *dns, const char *name, enum dns_type type, dns_fn fn, void *arg);
+struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type, dns_fn fn,
+	void *arg);
 /* fn will not be called. NULL is allowed. */
 void dns_cancel(struct dns_query *query);

@@ -111,5 +111,7 @@ static void dns01_expire(void *state)
 	free(d);
 }
 
-const struct probe_method dns01_method = {
-	.name = "dns-01", .br_method = "3.2.2.4.7", .start = dns01_start, .expire = dns01_expire};
+const struct probe_method dns01_method = {.name = "dns-01",
+	.br_method = "3.2.2.4.7",
+	.start = dns01_start,
+	.expire = dns01_expire};

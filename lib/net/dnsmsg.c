@@ -235,8 +235,8 @@ static int read_opt(const struct record *r, struct dnsmsg *msg)
 
 /* Authority and additional sections: walked to the packet's end, the OPT record is all that is of
  * use. */
-static int read_rest(
-	struct bytes packet, size_t at, size_t nauthority, size_t nadditional, struct dnsmsg *msg)
+static int read_rest(struct bytes packet, size_t at, size_t nauthority, size_t nadditional,
+	struct dnsmsg *msg)
 {
 	bool seen_opt = false;
 	struct record r;
@@ -346,8 +346,8 @@ const char *dns_type_name(enum dns_type type)
 
 const char *dns_rcode_name(int rcode)
 {
-	static const char *const names[] = {
-		"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED"};
+	static const char *const names[] = {"NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP",
+		"REFUSED"};
 
 	if (rcode >= 0 && (size_t)rcode < ARRAY_LEN(names))
 		return names[rcode];

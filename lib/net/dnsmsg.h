@@ -34,7 +34,7 @@ struct dnsmsg {
 	int rcode; /* with the upper bits of the OPT record */
 	bool truncated;
 	bool authenticated; /* AD: the resolver validated the answer by DNSSEC */
-	int ede_code;	    /* RFC 8914 extended error, or -1 */
+	int ede_code;       /* RFC 8914 extended error, or -1 */
 	struct bytes ede_text;
 	size_t nrecords;
 	struct bytes records[DNSMSG_RECORDS_MAX]; /* RDATA of the asked type */
@@ -47,8 +47,8 @@ struct dnsmsg {
 MUST_CHECK int dnsmsg_query(uint16_t id, const char *name, enum dns_type type, struct buf *out);
 /* ERR_SYNTAX: not one well-formed response to this question. ERR_LIMIT: more records than
  * DNSMSG_RECORDS_MAX. */
-MUST_CHECK int dnsmsg_parse(
-	struct bytes packet, const char *name, enum dns_type type, struct dnsmsg *ret);
+MUST_CHECK int dnsmsg_parse(struct bytes packet, const char *name, enum dns_type type,
+	struct dnsmsg *ret);
 /* Joins the character-strings of one TXT record (RFC 8555 section 8.4). ERR_SYNTAX, out unchanged,
  * when malformed. */
 MUST_CHECK int dnsmsg_txt_join(struct bytes rdata, struct buf *out);

@@ -101,8 +101,8 @@ static void fail_response(struct http01 *h, const char *what)
 	finish(h);
 }
 
-enum http01_match http01_compare(
-	struct bytes body, const char *token, const char *key_authorization)
+enum http01_match http01_compare(struct bytes body, const char *token,
+	const char *key_authorization)
 {
 	struct bytes want = bytes_str(key_authorization), head = bytes_str(token);
 
@@ -132,8 +132,8 @@ static void judge_body(struct http01 *h)
 		[HTTP01_DIFFERENT] =
 			"is not the key authorization (something else answers at this URL)",
 	};
-	enum http01_match match = http01_compare(
-		buf_bytes(&h->msg.body), h->probe->token, h->probe->key_authorization);
+	enum http01_match match = http01_compare(buf_bytes(&h->msg.body), h->probe->token,
+		h->probe->key_authorization);
 
 	if (match == HTTP01_EQUAL)
 		finish(h);
@@ -256,8 +256,8 @@ static void write_request(struct http01 *h)
 {
 	while (h->sent < h->request.len) {
 		size_t n = 0;
-		int rc = stream_write(
-			&h->stream, h->request.ptr + h->sent, h->request.len - h->sent, &n);
+		int rc = stream_write(&h->stream, h->request.ptr + h->sent,
+			h->request.len - h->sent, &n);
 
 		if (rc == ERR_BUSY)
 			return;

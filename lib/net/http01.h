@@ -20,5 +20,5 @@ enum http01_match {
 	HTTP01_EMPTY,
 	HTTP01_DIFFERENT
 };
-enum http01_match http01_compare(
-	struct bytes body, const char *token, const char *key_authorization);
+enum http01_match http01_compare(struct bytes body, const char *token,
+	const char *key_authorization);

@@ -144,8 +144,8 @@ static int choose_body(struct httpmsg *m, const struct framing *f)
 		m->state = HTTPMSG_COMPLETE;
 	} else if (f->chunked) {
 		if (f->counted)
-			return refuse(
-				m, ERR_SYNTAX, "has both Transfer-Encoding and Content-Length");
+			return refuse(m, ERR_SYNTAX,
+				"has both Transfer-Encoding and Content-Length");
 		m->state = HTTPMSG_BODY_CHUNKED;
 		m->chunk_part = CHUNK_SIZE;
 	} else if (f->counted) {

@@ -21,7 +21,7 @@ enum httpmsg_state {
 struct httpmsg {
 	enum httpmsg_state state;
 	int ninterim;
-	int status;	/* 0 until the head is complete */
+	int status;     /* 0 until the head is complete */
 	char *location; /* NULL when there is none */
 	struct buf body;
 	size_t body_max;

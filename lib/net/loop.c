@@ -223,8 +223,8 @@ static void fire_timers(struct loop *loop)
 
 int loop_once(struct loop *loop, int max_wait_ms)
 {
-	int n = epoll_wait(
-		loop->epoll_fd, loop->events, EVENTS_PER_ROUND, wait_ms(loop, max_wait_ms));
+	int n = epoll_wait(loop->epoll_fd, loop->events, EVENTS_PER_ROUND,
+		wait_ms(loop, max_wait_ms));
 
 	if (n < 0 && errno != EINTR)
 		return ERR_INTERNAL;

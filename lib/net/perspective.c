@@ -53,8 +53,8 @@ static char *describe_us(const struct conf *conf)
 	return buf_take_str(&text);
 }
 
-int perspective_new(
-	struct loop *loop, const struct conf *conf, char **ret_error, struct perspective **ret)
+int perspective_new(struct loop *loop, const struct conf *conf, char **ret_error,
+	struct perspective **ret)
 {
 	CLEANUP(perspective_free) struct perspective *px = xcalloc(1, sizeof(*px));
 	int rc;

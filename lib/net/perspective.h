@@ -11,13 +11,13 @@
 #include "lib/net/loop.h"
 
 struct perspective {
-	struct loop *loop;	 /* borrowed */
+	struct loop *loop;       /* borrowed */
 	const struct conf *conf; /* borrowed */
 	struct dns *dns;
 	struct ipguard *guard;
-	SSL_CTX *https;	  /* of redirect targets: unverified (RFC 8555 section 8.3 asks for the
+	SSL_CTX *https;   /* of redirect targets: unverified (RFC 8555 section 8.3 asks for the
 			     plain-text proof only) */
-	SSL_CTX *alpn;	  /* tls-alpn-01 */
+	SSL_CTX *alpn;    /* tls-alpn-01 */
 	char *user_agent; /* names the CA to the administrators of validated hosts */
 	size_t users;     /* tasks that work with it, counted by whoever replaces perspectives */
 	struct perspective *next;
@@ -25,8 +25,8 @@ struct perspective {
 };
 
 /* On failure *ret_error is one line for the operator (free it). */
-MUST_CHECK int perspective_new(
-	struct loop *loop, const struct conf *conf, char **ret_error, struct perspective **ret);
+MUST_CHECK int perspective_new(struct loop *loop, const struct conf *conf, char **ret_error,
+	struct perspective **ret);
 void perspective_free(struct perspective *px);
 DEFINE_CLEANUP(perspective_free, struct perspective *)
 /* True when redirects may lead to this port. */

@@ -16,8 +16,8 @@ struct probe {
 	const char *token;
 	const char *key_authorization; /* RFC 8555 section 8.1 */
 	struct jx_out *evidence;       /* an open object */
-	struct problem pb;	       /* the verdict */
-	bool hopeless;		       /* trying again soon would end the same way */
+	struct problem pb;             /* the verdict */
+	bool hopeless;                 /* trying again soon would end the same way */
 	void (*done)(void *arg);
 	void *arg;
 };

@@ -73,8 +73,8 @@ void target_resolve(struct target *t, struct perspective *px, const char *host,
 	t->queries[V4] = dns_ask(px->dns, host, DNS_A, on_a, t);
 }
 
-void target_take(
-	struct target *t, struct perspective *px, const char *host, const struct ipaddr *address)
+void target_take(struct target *t, struct perspective *px, const char *host,
+	const struct ipaddr *address)
 {
 	*t = (struct target){.px = px, .host = host};
 	for (int i = V6; i <= V4; i++)

@@ -9,7 +9,7 @@
 
 struct target {
 	struct perspective *px;
-	const char *host;	      /* borrowed */
+	const char *host;             /* borrowed */
 	struct dns_query *queries[2]; /* AAAA, A */
 	struct target_family {
 		enum dns_status status;
@@ -33,8 +33,8 @@ struct target {
 void target_resolve(struct target *t, struct perspective *px, const char *host,
 	void (*fn)(void *arg), void *arg);
 /* A literal address in place of a host: nothing is asked, the guard decides. fn is not called. */
-void target_take(
-	struct target *t, struct perspective *px, const char *host, const struct ipaddr *address);
+void target_take(struct target *t, struct perspective *px, const char *host,
+	const struct ipaddr *address);
 /* Nothing to connect to: fills pb and returns ERR_PROBLEM; *ret_hopeless when only refused
  * addresses were found. */
 MUST_CHECK int target_check(const struct target *t, struct problem *pb, bool *ret_hopeless);

@@ -55,8 +55,8 @@ static int check_certificate(struct tlsalpn01 *t, struct problem *pb)
 
 	if (len <= 0) {
 		(void)ossl_drain("i2d_X509");
-		return problem_set(
-			pb, PROBLEM_INCORRECT_RESPONSE, "the server sent no readable certificate");
+		return problem_set(pb, PROBLEM_INCORRECT_RESPONSE,
+			"the server sent no readable certificate");
 	}
 	ossl_sha256_of(bytes_str(t->probe->key_authorization), digest);
 	rc = alpncert_check(bytes_of(der, (size_t)len), t->probe->name, digest, pb);

@@ -167,8 +167,8 @@ static void append_without_dots(struct buf *out, struct bytes path)
 
 /* text: path and query behind the authority, or a relative reference; base_target NULL: absolute.
  */
-static int set_target(
-	struct bytes text, const char *base_target, const char **ret_fault, struct weburl *url)
+static int set_target(struct bytes text, const char *base_target, const char **ret_fault,
+	struct weburl *url)
 {
 	CLEANUP_BUF struct buf path = {0}, target = {0};
 	size_t path_len = find_any(text, "?");
@@ -202,8 +202,8 @@ static int set_target(
 	return OK;
 }
 
-static int resolve(
-	const struct weburl *base, struct bytes ref, const char **ret_fault, struct weburl *url)
+static int resolve(const struct weburl *base, struct bytes ref, const char **ret_fault,
+	struct weburl *url)
 {
 	size_t colon, end;
 

@@ -15,7 +15,7 @@ struct weburl {
 	bool https;
 	bool is_address;
 	struct ipaddr address; /* when is_address */
-	char *host;	       /* lower-case name, or the address without brackets */
+	char *host;            /* lower-case name, or the address without brackets */
 	uint16_t port;
 	char *target; /* path and query, begins with '/' */
 };

@@ -15,8 +15,8 @@ static int feed(struct httpmsg *m, struct bytes text, size_t step)
 
 	httpmsg_init(m, BODY_MAX);
 	for (size_t at = 0; rc == OK && at < text.len; at += step)
-		rc = httpmsg_feed(
-			m, bytes_of(text.ptr + at, step < text.len - at ? step : text.len - at));
+		rc = httpmsg_feed(m,
+			bytes_of(text.ptr + at, step < text.len - at ? step : text.len - at));
 	if (rc == OK)
 		rc = httpmsg_end(m);
 	assert((rc == OK) == (m->fault == NULL));

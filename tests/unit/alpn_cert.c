@@ -60,7 +60,7 @@ static void add_identifier(X509 *cert, const uint8_t digest[32], enum alpn_flaw 
 	else
 		der_put(&value, DER_OCTET_STRING,
 			bytes_of(longer,
-				flaw == ALPN_SHORT_DIGEST	   ? 31
+				flaw == ALPN_SHORT_DIGEST          ? 31
 					: flaw == ALPN_LONG_DIGEST ? 33
 								   : 32));
 	if (flaw == ALPN_TRAILING_BYTES)
@@ -73,14 +73,14 @@ static void add_identifier(X509 *cert, const uint8_t digest[32], enum alpn_flaw 
 
 static void set_name(X509_NAME *name, const char *common_name)
 {
-	int rc = X509_NAME_add_entry_by_txt(
-		name, "CN", MBSTRING_ASC, (const uint8_t *)common_name, -1, -1, 0);
+	int rc = X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_ASC, (const uint8_t *)common_name,
+		-1, -1, 0);
 
 	assert(rc == 1);
 }
 
-X509 *alpn_cert_make(
-	const char *name, const uint8_t digest[32], enum alpn_flaw flaw, EVP_PKEY **ret_key)
+X509 *alpn_cert_make(const char *name, const uint8_t digest[32], enum alpn_flaw flaw,
+	EVP_PKEY **ret_key)
 {
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *key = make_key(), *other = make_key();
 	X509 *cert = X509_new();

@@ -1,5 +1,5 @@
-/* alpn_cert.h — certificates for tests of tls-alpn-01: a right one, or one that is wrong in a chosen way. Keys are made
- * at test time. */
+/* alpn_cert.h — certificates for tests of tls-alpn-01: a right one, or one that is wrong in a
+ * chosen way. Keys are made at test time. */
 #pragma once
 
 #include <openssl/x509.h>
@@ -29,5 +29,6 @@ enum alpn_flaw {
 };
 
 /* A certificate for name and the SHA-256 digest of a key authorization. *ret_key may be NULL. */
-X509 *alpn_cert_make(const char *name, const uint8_t digest[32], enum alpn_flaw flaw, EVP_PKEY **ret_key);
+X509 *alpn_cert_make(const char *name, const uint8_t digest[32], enum alpn_flaw flaw,
+	EVP_PKEY **ret_key);
 void alpn_cert_der(X509 *cert, struct buf *out);

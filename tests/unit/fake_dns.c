@@ -79,8 +79,8 @@ static void read_question(const uint8_t *packet, size_t len, struct question *re
 	ret->end = at + 5;
 }
 
-static unsigned put_answers(
-	struct fake_dns *dns, const struct question *q, bool *ret_exists, struct buf *out)
+static unsigned put_answers(struct fake_dns *dns, const struct question *q, bool *ret_exists,
+	struct buf *out)
 {
 	unsigned count = 0;
 
@@ -109,7 +109,7 @@ static void make_answer(struct fake_dns *dns, const uint8_t *packet, const struc
 	bool exists = false;
 	unsigned count = put_answers(dns, q, &exists, &answers);
 	int rcode = meta->rcode != 0 ? meta->rcode
-		: exists	     ? DNS_RCODE_NOERROR
+		: exists             ? DNS_RCODE_NOERROR
 				     : DNS_RCODE_NXDOMAIN;
 	bool ad = dns->authenticated || meta->mode == FAKE_SIGNED;
 	bool tc = meta->mode == FAKE_ALWAYS_TC || (meta->mode == FAKE_TRUNCATED && !tcp);
@@ -260,8 +260,8 @@ void fake_dns_add_txt(struct fake_dns *dns, const char *name, const char *text)
 	fake_dns_add(dns, name, DNS_TXT, buf_bytes(&rdata));
 }
 
-void fake_dns_add_caa(
-	struct fake_dns *dns, const char *name, int flags, const char *tag, const char *value)
+void fake_dns_add_caa(struct fake_dns *dns, const char *name, int flags, const char *tag,
+	const char *value)
 {
 	CLEANUP_BUF struct buf rdata = {0};
 
@@ -277,8 +277,8 @@ void fake_dns_fail(struct fake_dns *dns, const char *name, enum dns_type type, i
 	meta_of(dns, name, type)->rcode = rcode;
 }
 
-void fake_dns_set_mode(
-	struct fake_dns *dns, const char *name, enum dns_type type, enum fake_dns_mode mode)
+void fake_dns_set_mode(struct fake_dns *dns, const char *name, enum dns_type type,
+	enum fake_dns_mode mode)
 {
 	meta_of(dns, name, type)->mode = mode;
 }

@@ -1,14 +1,16 @@
 /* fake_web.c — see fakes.h. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
 
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -89,8 +91,8 @@ static void send_some(void *arg)
 	struct conn *c = arg;
 
 	while (c->sent < c->reply.len) {
-		int n = move(
-			c, true, c->reply.ptr + c->sent, c->dribble ? 1 : c->reply.len - c->sent);
+		int n = move(c, true, c->reply.ptr + c->sent,
+			c->dribble ? 1 : c->reply.len - c->sent);
 
 		if (n < 0) {
 			close_conn(c);
@@ -179,8 +181,8 @@ static void on_accept(void *arg, uint32_t events)
 		add_conn(web, fd);
 }
 
-struct fake_web *fake_web_new(
-	struct loop *loop, const char *address, int port, SSL_CTX *tls, fake_web_fn fn, void *arg)
+struct fake_web *fake_web_new(struct loop *loop, const char *address, int port, SSL_CTX *tls,
+	fake_web_fn fn, void *arg)
 {
 	struct fake_web *web = xcalloc(1, sizeof(*web));
 	struct sockaddr_storage sa;

@@ -1,5 +1,6 @@
-/* fakes.h — servers for tests of the outbound checks, all in the test's own event loop on loopback: a resolver that answers
- * from a table, and a TCP server with or without TLS that answers from a script. */
+/* fakes.h — servers for tests of the outbound checks, all in the test's own event loop on loopback:
+ * a resolver that answers from a table, and a TCP server with or without TLS that answers from a
+ * script. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -28,9 +29,11 @@ const char *fake_dns_address(const struct fake_dns *dns);
 void fake_dns_add(struct fake_dns *dns, const char *name, enum dns_type type, struct bytes rdata);
 void fake_dns_add_address(struct fake_dns *dns, const char *name, const char *address);
 void fake_dns_add_txt(struct fake_dns *dns, const char *name, const char *text);
-void fake_dns_add_caa(struct fake_dns *dns, const char *name, int flags, const char *tag, const char *value);
+void fake_dns_add_caa(struct fake_dns *dns, const char *name, int flags, const char *tag,
+	const char *value);
 void fake_dns_fail(struct fake_dns *dns, const char *name, enum dns_type type, int rcode);
-void fake_dns_set_mode(struct fake_dns *dns, const char *name, enum dns_type type, enum fake_dns_mode mode);
+void fake_dns_set_mode(struct fake_dns *dns, const char *name, enum dns_type type,
+	enum fake_dns_mode mode);
 void fake_dns_set_authenticated(struct fake_dns *dns, bool ad);
 void fake_dns_clear(struct fake_dns *dns);
 /* How often this was asked. */
@@ -47,9 +50,10 @@ struct fake_reply {
 /* request: everything up to the empty line; the reply is borrowed until the next request. */
 typedef struct fake_reply (*fake_web_fn)(void *arg, const char *request);
 
-/* address "127.0.0.1" or "::1"; port 0 = any. fn NULL: connections are accepted and left alone, or closed after the
- * handshake when tls is given (borrowed). */
-struct fake_web *fake_web_new(struct loop *loop, const char *address, int port, SSL_CTX *tls, fake_web_fn fn, void *arg);
+/* address "127.0.0.1" or "::1"; port 0 = any. fn NULL: connections are accepted and left alone, or
+ * closed after the handshake when tls is given (borrowed). */
+struct fake_web *fake_web_new(struct loop *loop, const char *address, int port, SSL_CTX *tls,
+	fake_web_fn fn, void *arg);
 void fake_web_free(struct fake_web *web);
 int fake_web_port(const struct fake_web *web);
 int fake_web_connections(const struct fake_web *web); /* ever accepted */

@@ -1,11 +1,13 @@
 /* net_world.c — see net_world.h. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
 
 #include <signal.h>
+#include <stdio.h>
 
 #include "tests/unit/net_world.h"
 
@@ -62,8 +64,8 @@ static void on_done(void *arg, struct attempt_result *result_take)
 	w->done = true;
 }
 
-void world_attempt(
-	struct world *w, const struct probe_method *method, const char *name, bool wildcard)
+void world_attempt(struct world *w, const struct probe_method *method, const char *name,
+	bool wildcard)
 {
 	struct attempt_request rq = {.method = method,
 		.name = name,

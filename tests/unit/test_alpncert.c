@@ -2,9 +2,12 @@
  * was ever accepted. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/net/alpncert.h"
 #include "lib/pki/ossl.h"
@@ -14,8 +17,8 @@
 
 static uint8_t digest[32];
 
-static int check(
-	enum alpn_flaw flaw, const char *made_for, const char *checked_for, struct problem *pb)
+static int check(enum alpn_flaw flaw, const char *made_for, const char *checked_for,
+	struct problem *pb)
 {
 	CLEANUP(X509_free) X509 *cert = alpn_cert_make(made_for, digest, flaw, NULL);
 	CLEANUP_BUF struct buf der = {0};
@@ -102,8 +105,8 @@ static void cut_and_lengthened_certificates_are_refused(void **state)
 
 	alpn_cert_der(cert, &der);
 	for (size_t len = 0; len < der.len; len++)
-		assert_int_equal(
-			alpncert_check(bytes_of(der.ptr, len), NAME, digest, &pb), ERR_PROBLEM);
+		assert_int_equal(alpncert_check(bytes_of(der.ptr, len), NAME, digest, &pb),
+			ERR_PROBLEM);
 	buf_add_byte(&der, 0);
 	assert_int_equal(alpncert_check(buf_bytes(&der), NAME, digest, &pb), ERR_PROBLEM);
 }

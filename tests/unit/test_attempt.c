@@ -2,9 +2,12 @@
  * its evidence. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/base/clock.h"
 #include "lib/net/dns01.h"

@@ -2,9 +2,12 @@
  * other CAs let open. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/net/caa.h"
 

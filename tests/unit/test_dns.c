@@ -2,9 +2,12 @@
  * "nothing there". */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/base/clock.h"
 #include "tests/unit/net_world.h"
@@ -69,8 +72,8 @@ static void records_names_and_nothing_are_told_apart(void **state)
 
 static void refusals_of_the_resolver_are_failures(void **state)
 {
-	static const int rcodes[] = {
-		DNS_RCODE_FORMERR, DNS_RCODE_SERVFAIL, DNS_RCODE_NOTIMP, DNS_RCODE_REFUSED, 9};
+	static const int rcodes[] = {DNS_RCODE_FORMERR, DNS_RCODE_SERVFAIL, DNS_RCODE_NOTIMP,
+		DNS_RCODE_REFUSED, 9};
 	struct world *w = *state;
 
 	for (size_t i = 0; i < ARRAY_LEN(rcodes); i++) {

@@ -2,9 +2,12 @@
  * anything malformed spoils all. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/net/dnsmsg.h"
 
@@ -70,8 +73,8 @@ static void a_query_asks_for_authentication(void **state)
 	CLEANUP_BUF struct buf q = {0};
 
 	assert_int_equal(dnsmsg_query(0xabcd, "_x.Example.test", DNS_CAA, &q), OK);
-	assert_memory_equal(
-		q.ptr, "\xab\xcd\x01\x20\0\1\0\0\0\0\0\1\2_x\7example\4test\0\1\1\0\1", 33);
+	assert_memory_equal(q.ptr, "\xab\xcd\x01\x20\0\1\0\0\0\0\0\1\2_x\7example\4test\0\1\1\0\1",
+		33);
 	/* OPT at the end: 1232 bytes, DO. */
 	assert_memory_equal(q.ptr + q.len - 11, "\0\0\x29\x04\xd0\0\0\x80\0\0\0", 11);
 }
@@ -228,8 +231,8 @@ static void cut_and_lengthened_messages_are_refused(void **state)
 	buf_add(&p, "\0\0\x29\x04\xd0\0\0\0\0\0\0", 11);
 	assert_int_equal(dnsmsg_parse(buf_bytes(&p), NAME, DNS_TXT, &msg), OK);
 	for (size_t len = 0; len < p.len; len++)
-		assert_int_equal(
-			dnsmsg_parse(bytes_of(p.ptr, len), NAME, DNS_TXT, &msg), ERR_SYNTAX);
+		assert_int_equal(dnsmsg_parse(bytes_of(p.ptr, len), NAME, DNS_TXT, &msg),
+			ERR_SYNTAX);
 	buf_add_byte(&p, 0);
 	assert_int_equal(dnsmsg_parse(buf_bytes(&p), NAME, DNS_TXT, &msg), ERR_SYNTAX);
 }

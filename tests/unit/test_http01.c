@@ -2,10 +2,12 @@
  * silent peers. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <sys/resource.h>
 
 #include "lib/base/clock.h"
@@ -39,8 +41,9 @@ static struct fake_reply serve(void *arg, const char *request)
 	snprintf(s->request, sizeof(s->request), "%s", request);
 	if (s->route != NULL)
 		s->route(s, request);
-	return (struct fake_reply){
-		.bytes = bytes_str(s->reply), .hold = s->hold, .dribble = s->dribble};
+	return (struct fake_reply){.bytes = bytes_str(s->reply),
+		.hold = s->hold,
+		.dribble = s->dribble};
 }
 
 static void answer(struct script *s, const char *status, const char *fields, const char *body)
@@ -296,8 +299,8 @@ static void ipv6_is_tried_first_and_ipv4_once_after_it(void **state)
 	fake_dns_add_address(s->world.dns, NAME, "::1");
 	attempt(s);
 	world_expect(&s->world, PROBLEM_NONE, NULL);
-	world_expect_evidence(
-		&s->world, "\"tried_ipv6\":\"::1\",\"fault_ipv6\":\"Connection refused\"");
+	world_expect_evidence(&s->world,
+		"\"tried_ipv6\":\"::1\",\"fault_ipv6\":\"Connection refused\"");
 	struct fake_web *six =
 		fake_web_new(s->world.loop, "::1", fake_web_port(s->web), NULL, serve, s);
 

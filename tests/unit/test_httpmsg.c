@@ -2,9 +2,12 @@
  * unbounded is kept. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/net/httpmsg.h"
 
@@ -105,8 +108,8 @@ static void check_case(size_t i, size_t step)
 
 	httpmsg_init(&m, BODY_MAX);
 	for (size_t at = 0; rc == OK && at < text.len; at += step)
-		rc = httpmsg_feed(
-			&m, bytes_of(text.ptr + at, step < text.len - at ? step : text.len - at));
+		rc = httpmsg_feed(&m,
+			bytes_of(text.ptr + at, step < text.len - at ? step : text.len - at));
 	if (rc == OK && cases[i].ending == CLOSED)
 		rc = httpmsg_end(&m);
 	if (rc != cases[i].rc || m.status != cases[i].status)
@@ -136,8 +139,8 @@ static void the_location_is_trimmed_and_kept(void **state)
 
 	httpmsg_init(&m, BODY_MAX);
 	assert_int_equal(
-		httpmsg_feed(
-			&m, bytes_str("HTTP/1.1 301 Moved\r\nLOCATION: \t http://x/ \t\r\n\r\n")),
+		httpmsg_feed(&m,
+			bytes_str("HTTP/1.1 301 Moved\r\nLOCATION: \t http://x/ \t\r\n\r\n")),
 		OK);
 	assert_int_equal(m.status, 301);
 	assert_string_equal(m.location, "http://x/");

@@ -2,9 +2,12 @@
  * refused, at both its ends, and allow_addresses opens exactly what it names. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/net/ipguard.h"
 

@@ -2,10 +2,13 @@
  * threads can wake. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -38,8 +41,9 @@ static void timers_fire_in_order_and_cleared_ones_never(void **state)
 
 	assert_int_equal(loop_new(&loop), OK);
 	for (int i = 0; i < TIMERS; i++) {
-		timers[i] = (struct recorder){
-			.delay_ms = 5 * (int)rnd_below(20), .last_ms = &last_ms, .nfired = &nfired};
+		timers[i] = (struct recorder){.delay_ms = 5 * (int)rnd_below(20),
+			.last_ms = &last_ms,
+			.nfired = &nfired};
 		loop_timer_set(loop, &timers[i].timer, 1000, record, &timers[i]);
 	}
 	for (int i = 0; i < TIMERS; i++) {
@@ -48,8 +52,8 @@ static void timers_fire_in_order_and_cleared_ones_never(void **state)
 			loop_timer_clear(loop, &timers[i].timer);
 			ncleared++;
 		} else {
-			loop_timer_set(
-				loop, &timers[i].timer, timers[i].delay_ms, record, &timers[i]);
+			loop_timer_set(loop, &timers[i].timer, timers[i].delay_ms, record,
+				&timers[i]);
 		}
 	}
 	while (nfired < TIMERS - ncleared)

@@ -2,9 +2,12 @@
  * certificates, stalls. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/pki/ossl.h"
 #include "tests/unit/alpn_cert.h"

@@ -134,8 +134,8 @@ static void await_status(const char *table, const struct ident *id, const char *
 	await_text(want, buf_str(&query));
 }
 
-static void expect_text(
-	const char *table, const char *column, const struct ident *id, const char *part)
+static void expect_text(const char *table, const char *column, const struct ident *id,
+	const char *part)
 {
 	CLEANUP_STR char *uuid = uuid_of(id);
 	CLEANUP_STR char *text = sql("SELECT %s FROM assay.%s WHERE %s = '%s' ORDER BY 1 DESC",

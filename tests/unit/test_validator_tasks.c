@@ -2,9 +2,12 @@
  * test's own thread. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/acme/challenge.h"
 #include "lib/base/clock.h"
@@ -66,8 +69,8 @@ static struct task *await_task(struct bench *b)
 	return task;
 }
 
-static struct challenge_task *make_challenge(
-	struct bench *b, enum challenge_type type, bool wildcard, int32_t tries)
+static struct challenge_task *make_challenge(struct bench *b, enum challenge_type type,
+	bool wildcard, int32_t tries)
 {
 	struct validation_job row = {.attempt = 7,
 		.tries = tries,
@@ -257,8 +260,8 @@ static void wildcard_and_method_are_each_names_own(void **state)
 	fake_dns_add_caa(b->world.dns, "n0.example.test", 0, "issuewild",
 		"ca.test; validationmethods=dns-01");
 	fake_dns_add_caa(b->world.dns, "n0.example.test", 0, "issue", ";");
-	fake_dns_add_caa(
-		b->world.dns, "n1.example.test", 0, "issue", "ca.test; validationmethods=http-01");
+	fake_dns_add_caa(b->world.dns, "n1.example.test", 0, "issue",
+		"ca.test; validationmethods=http-01");
 	fake_dns_add_caa(b->world.dns, "n1.example.test", 0, "issuewild", ";");
 	assert_null(run_caa(b, t).problem.ptr);
 	caa_task_free(t);

@@ -2,9 +2,12 @@
  * refused. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
+
 #include <cmocka.h>
+
+#include <stdio.h>
 
 #include "lib/net/weburl.h"
 
@@ -144,8 +147,8 @@ static void relative_references_keep_scheme_port_and_address(void **state)
 	CLEANUP_BUF struct buf text = {0};
 
 	weburl_init_http(&base, "a.test", 80, "/");
-	assert_int_equal(
-		weburl_resolve(&base, bytes_str("https://[2001:db8::2]:8443/x"), &fault, &next),
+	assert_int_equal(weburl_resolve(&base, bytes_str("https://[2001:db8::2]:8443/x"), &fault,
+				 &next),
 		OK);
 	assert_int_equal(weburl_resolve(&next, bytes_str("y"), &fault, &last), OK);
 	assert_true(last.is_address);

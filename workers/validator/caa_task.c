@@ -17,7 +17,7 @@ struct caa_name {
 	bool wildcard;
 	const char *method;
 	int32_t tries;
-	struct caacheck *check;	 /* while it runs */
+	struct caacheck *check;  /* while it runs */
 	struct loop_timer timer; /* deadline of the check, or the pause before the next */
 	struct problem problem;
 	struct buf evidence_text;
@@ -52,8 +52,8 @@ static void seal(struct caa_task *t)
 		if (n->problem.type == PROBLEM_NONE)
 			continue;
 		buf_addf(&identifier, "%s%s", n->wildcard ? "*." : "", n->name);
-		problem_add_sub(
-			&pb, buf_str(&identifier), n->problem.type, "%s", n->problem.detail);
+		problem_add_sub(&pb, buf_str(&identifier), n->problem.type, "%s",
+			n->problem.detail);
 	}
 	if (problem_seal(&pb, "CAA does not permit issuance for some of the names.") != OK)
 		problem_render(&pb, &t->problem);
@@ -116,8 +116,8 @@ static void start_check(void *arg)
 	n->problem = (struct problem){.type = PROBLEM_NONE};
 	buf_reset(&n->evidence_text);
 	n->evidence = (struct jx_out){.buf = &n->evidence_text};
-	loop_timer_set(
-		px->loop, &n->timer, px->conf->validation.attempt_secs * 1000, on_deadline, n);
+	loop_timer_set(px->loop, &n->timer, px->conf->validation.attempt_secs * 1000, on_deadline,
+		n);
 	n->check = caacheck_start(px, &rq, &n->evidence, &n->problem, on_verdict, n);
 }
 
@@ -198,8 +198,9 @@ const struct job *caa_task_job(const struct caa_task *t)
 
 void caa_task_result(const struct caa_task *t, struct caa_result *ret)
 {
-	*ret = (struct caa_result){
-		.order = t->order, .attempt = t->attempt_number, .caa_us = t->caa_us};
+	*ret = (struct caa_result){.order = t->order,
+		.attempt = t->attempt_number,
+		.caa_us = t->caa_us};
 	if (t->problem.len > 0)
 		ret->problem = buf_bytes(&t->problem);
 }

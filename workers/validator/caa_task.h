@@ -21,6 +21,6 @@ struct caa_result {
 	struct ident order;
 	int32_t attempt;
 	struct bytes problem; /* JSON, borrowed; ptr NULL: every name is permitted */
-	int64_t caa_us;	      /* no check began earlier */
+	int64_t caa_us;       /* no check began earlier */
 };
 void caa_task_result(const struct caa_task *t, struct caa_result *ret);

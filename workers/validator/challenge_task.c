@@ -65,8 +65,8 @@ static void cancel(struct task *task, struct perspective *px)
 	t->attempt = NULL;
 }
 
-struct challenge_task *challenge_task_new(
-	const struct conf *conf, const struct job *job, const struct validation_job *row)
+struct challenge_task *challenge_task_new(const struct conf *conf, const struct job *job,
+	const struct validation_job *row)
 {
 	struct challenge_task *t = xcalloc(1, sizeof(*t));
 	CLEANUP_BUF struct buf key_authorization = {0};

@@ -24,8 +24,8 @@ struct challenge_task {
 };
 
 /* Copies all it needs of the claimed row. */
-struct challenge_task *challenge_task_new(
-	const struct conf *conf, const struct job *job, const struct validation_job *row);
+struct challenge_task *challenge_task_new(const struct conf *conf, const struct job *job,
+	const struct validation_job *row);
 void challenge_task_free(struct challenge_task *t);
 /* What to write for the finished task; texts are borrowed from it. A failure that may heal is RETRY
  * while attempts are left, at now_us plus a pause that doubles each time. Can be called again. */

@@ -20,8 +20,8 @@ static void leave(struct worker *w, size_t count, int err)
 }
 
 /* Index of the first job of that id that is not taken yet, or count. */
-static size_t find_job(
-	const struct job *jobs, const bool *taken, size_t count, const struct ident *id)
+static size_t find_job(const struct job *jobs, const bool *taken, size_t count,
+	const struct ident *id)
 {
 	size_t i = 0;
 
@@ -46,8 +46,8 @@ static struct ident *ids_of(const struct job *jobs, size_t count)
 	return ids;
 }
 
-static void claim_challenges(
-	struct worker *w, struct validator *v, const struct job *jobs, size_t count)
+static void claim_challenges(struct worker *w, struct validator *v, const struct job *jobs,
+	size_t count)
 {
 	const struct conf *conf = worker_conf(w);
 	CLEANUP(free) struct ident *ids = ids_of(jobs, count);
@@ -100,8 +100,8 @@ static void submit_caa_rows(struct worker *w, struct validator *v, const struct 
 	}
 }
 
-static void claim_orders(
-	struct worker *w, struct validator *v, const struct job *jobs, size_t count)
+static void claim_orders(struct worker *w, struct validator *v, const struct job *jobs,
+	size_t count)
 {
 	CLEANUP(free) struct ident *ids = ids_of(jobs, count);
 	CLEANUP(free) bool *taken = xcalloc(count, sizeof(*taken));

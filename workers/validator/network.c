@@ -213,8 +213,8 @@ static void run_reload(struct task *task, struct perspective *px)
 		net->retired = px;
 		net->px = fresh;
 	} else {
-		log_event(
-			LOG_LEVEL_ERROR, "the old validation settings stay", F_STR("cause", error));
+		log_event(LOG_LEVEL_ERROR, "the old validation settings stay",
+			F_STR("cause", error));
 	}
 	task_finished(task);
 }

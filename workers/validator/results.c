@@ -57,8 +57,8 @@ static void note_hint_lost(struct worker *w, int err)
 
 static void log_result(const struct challenge_task *t, const struct validation_result *r)
 {
-	static const char *const outcomes[] = {
-		"authorization valid", "authorization invalid", "validation failed for now"};
+	static const char *const outcomes[] = {"authorization valid", "authorization invalid",
+		"validation failed for now"};
 	const struct problem *pb = &t->result.problem;
 	char id[IDENT_TEXT_LEN + 1];
 
@@ -76,8 +76,8 @@ static void wait_for_retry(struct validator *v, const struct validation_result *
 	if (v->nwaiting >= WAITING_MAX)
 		return;
 	v->nwaiting++;
-	t = timer_task_new(
-		TASK_REQUEUE, &r->authz, (r->retry_us - now_us) / 1000 + RETRY_MARGIN_MS);
+	t = timer_task_new(TASK_REQUEUE, &r->authz,
+		(r->retry_us - now_us) / 1000 + RETRY_MARGIN_MS);
 	network_submit(v->net, &t->task);
 }
 
@@ -102,8 +102,8 @@ static void announce_challenges(struct worker *w, struct validator *v,
 		note_hint_lost(w, jobs_publish(worker_rds(w), ids, n));
 }
 
-static int save_challenges(
-	struct worker *w, struct validator *v, struct challenge_task *const *tasks, size_t count)
+static int save_challenges(struct worker *w, struct validator *v,
+	struct challenge_task *const *tasks, size_t count)
 {
 	const struct conf *conf = worker_conf(w);
 	CLEANUP(free) struct validation_result *results = xcalloc(count, sizeof(*results));
@@ -113,8 +113,8 @@ static int save_challenges(
 
 	for (size_t i = 0; i < count; i++)
 		challenge_task_outcome(tasks[i], conf, now_us, &results[i]);
-	validation_finish_call(
-		&call, results, count, now_us + conf->orders.valid_authz_secs * USEC_PER_SEC);
+	validation_finish_call(&call, results, count,
+		now_us + conf->orders.valid_authz_secs * USEC_PER_SEC);
 	err = db_run_one(worker_db(w), &call);
 	if (err == OK)
 		announce_challenges(w, v, tasks, results, count, &call, now_us);

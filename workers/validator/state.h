@@ -10,7 +10,7 @@ struct validator {
 	struct task *unsaved; /* finished tasks whose results are not written yet, linked by next */
 	size_t in_network;    /* challenge and CAA tasks submitted and not collected */
 	size_t nwaiting;      /* re-queue timers */
-	bool pausing;	      /* a pause before the next attempt to write is under way */
+	bool pausing;         /* a pause before the next attempt to write is under way */
 };
 
 /* claim.c: claims the rows the jobs name and submits them. */
