@@ -5,6 +5,7 @@
 
 #include <openssl/core_names.h>
 #include <openssl/rsa.h>
+#include <pthread.h>
 
 #include "lib/base/b64url.h"
 
@@ -533,6 +534,45 @@ static void ed25519_signatures_are_exact(void **state)
 	assert_signature(jws, jwk, bent, 64, ERR_PROBLEM);
 }
 
+struct shared {
+	struct jws *jws;
+	struct jwk *jwk;
+};
+
+static void *verify_often(void *arg)
+{
+	const struct shared *shared = arg;
+	size_t failed = 0;
+
+	for (int i = 0; i < 200; i++) {
+		CLEANUP(jwk_free) struct jwk *loaded = NULL;
+		struct problem pb = {0};
+
+		failed += jws_verify(shared->jws, shared->jwk, &pb) != OK;
+		failed += jwk_load(bytes_str(shared->jwk->canonical), &loaded) != OK;
+		failed += loaded == NULL || jws_verify(shared->jws, loaded, &pb) != OK;
+	}
+	return failed == 0 ? arg : NULL;
+}
+
+static void one_key_serves_many_threads(void **state)
+{
+	CLEANUP(jwk_free) struct jwk *jwk = key_of(ES256_KEY);
+	CLEANUP(jws_free)
+	struct jws *jws = parsed(BODY("eyJhbGciOiJFUzI1NiJ9", JOE, ES256_SIGNATURE));
+	struct shared shared = {jws, jwk};
+	pthread_t threads[4];
+
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, verify_often, &shared), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		void *result = NULL;
+
+		pthread_join(threads[i], &result);
+		assert_ptr_equal(result, &shared);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -552,6 +592,7 @@ int main(void)
 		cmocka_unit_test(short_r_and_s_are_handled),
 		cmocka_unit_test(rsa_padding_is_exact),
 		cmocka_unit_test(ed25519_signatures_are_exact),
+		cmocka_unit_test(one_key_serves_many_threads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -96,8 +96,10 @@ static struct jx *load(const char *name)
 
 	buf_addf(&path, "%s/%s", folder, name);
 	file = fopen(buf_str(&path), "rb");
-	if (file == NULL)
+	if (file == NULL) {
 		fail_msg("%s cannot be read", buf_str(&path));
+		return NULL;
+	}
 	while ((n = fread(chunk, 1, sizeof(chunk), file)) > 0)
 		buf_add(&text, chunk, n);
 	fclose(file);
