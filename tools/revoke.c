@@ -65,11 +65,12 @@ static int nibble(char c)
 
 static void add_serial(struct revoke_options *o, const char *text)
 {
-	uint8_t *out = o->serials[o->count];
+	uint8_t *out;
 	size_t digits = 0;
 
 	if (o->count == SERIALS_MAX)
 		die("revoke: more than %d serial numbers at once", SERIALS_MAX);
+	out = o->serials[o->count];
 	memset(out, 0, SERIAL_LEN);
 	for (const char *c = text; *c != '\0'; c++) {
 		if (*c == ':')

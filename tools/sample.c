@@ -1,9 +1,8 @@
 /* sample.c — see sample.h. */
 #include "tools/sample.h"
 
-static const char sample[] =
+/* Made from docs/assay.conf.sample: static const char sample[]. */
 #include "tools/sample_text.h"
-	;
 
 void sample_text(struct buf *out)
 {
