@@ -207,8 +207,10 @@ void fake_web_free(struct fake_web *web)
 {
 	if (web == NULL)
 		return;
-	while (web->conns != NULL)
-		close_conn(web->conns);
+	for (struct conn *c = web->conns, *next; c != NULL; c = next) {
+		next = c->next;
+		close_conn(c);
+	}
 	loop_io_clear(&web->listener);
 	close(web->fd);
 	free(web);
