@@ -4,6 +4,7 @@
 DO $$
 DECLARE
 	v_role text;
+	v_granted text;
 BEGIN
 	FOREACH v_role IN ARRAY ARRAY['assay-owner', 'assay-directory', 'assay-account', 'assay-order', 'assay-validator',
 		'assay-signer', 'assay-keeper', 'assay-admin']
@@ -11,7 +12,12 @@ BEGIN
 		IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = v_role) THEN
 			EXECUTE format('CREATE ROLE %I', v_role);
 		END IF;
-		-- NOINHERIT and no memberships: a role is what it was granted, and nothing else.
+		-- NOINHERIT and no memberships: a role is what grants.sql gives it, and nothing else.
+		FOR v_granted IN SELECT g.rolname FROM pg_auth_members m JOIN pg_roles g ON g.oid = m.roleid
+			JOIN pg_roles r ON r.oid = m.member WHERE r.rolname = v_role
+		LOOP
+			EXECUTE format('REVOKE %I FROM %I', v_granted, v_role);
+		END LOOP;
 		EXECUTE format('ALTER ROLE %I NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS NOINHERIT %s', v_role,
 			CASE v_role WHEN 'assay-owner' THEN 'NOLOGIN' ELSE 'LOGIN' END);
 		EXECUTE format('ALTER ROLE %I SET search_path = pg_catalog, assay', v_role);

@@ -3,24 +3,25 @@
 
 #define ANSWER "code, id, status, terms_agreed, created_at, jwk, contacts, created"
 
-const struct db_stmt account_key_stmt = {
-	"account_key", "SELECT code, jwk FROM assay.account_key($1)", DB_ONE_ROW, 1, {DB_T_IDENT}};
-const struct db_stmt account_new_stmt = {
-	"account_new", "SELECT " ANSWER " FROM assay.account_new($1, $2, $3, $4, $5, $6, $7)", DB_ONE_ROW, 7,
+const struct db_stmt account_key_stmt = {"account_key",
+	"SELECT code, jwk FROM assay.account_key($1)", DB_ONE_ROW, 1, {DB_T_IDENT}};
+const struct db_stmt account_new_stmt = {"account_new",
+	"SELECT " ANSWER " FROM assay.account_new($1, $2, $3, $4, $5, $6, $7)", DB_ONE_ROW, 7,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_TEXT, DB_T_BYTES, DB_T_TEXTS, DB_T_BOOL, DB_T_BOOL}};
-const struct db_stmt account_get_stmt = {
-	"account_get", "SELECT " ANSWER " FROM assay.account_get($1, $2)", DB_ONE_ROW, 2, {DB_T_IDENT, DB_T_BYTES}};
-const struct db_stmt account_update_stmt = {
-	"account_update", "SELECT " ANSWER " FROM assay.account_update($1, $2, $3, $4)", DB_ONE_ROW, 4,
-	{DB_T_IDENT, DB_T_BYTES, DB_T_TEXTS, DB_T_BOOL}};
-const struct db_stmt account_deactivate_stmt = {
-	"account_deactivate", "SELECT " ANSWER " FROM assay.account_deactivate($1, $2)", DB_ONE_ROW, 2,
+const struct db_stmt account_get_stmt = {"account_get",
+	"SELECT " ANSWER " FROM assay.account_get($1, $2)", DB_ONE_ROW, 2,
 	{DB_T_IDENT, DB_T_BYTES}};
-const struct db_stmt account_rekey_stmt = {
-	"account_rekey", "SELECT " ANSWER " FROM assay.account_rekey($1, $2, $3, $4, $5)", DB_ONE_ROW, 5,
+const struct db_stmt account_update_stmt = {"account_update",
+	"SELECT " ANSWER " FROM assay.account_update($1, $2, $3, $4)", DB_ONE_ROW, 4,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_TEXTS, DB_T_BOOL}};
+const struct db_stmt account_deactivate_stmt = {"account_deactivate",
+	"SELECT " ANSWER " FROM assay.account_deactivate($1, $2)", DB_ONE_ROW, 2,
+	{DB_T_IDENT, DB_T_BYTES}};
+const struct db_stmt account_rekey_stmt = {"account_rekey",
+	"SELECT " ANSWER " FROM assay.account_rekey($1, $2, $3, $4, $5)", DB_ONE_ROW, 5,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_BYTES, DB_T_TEXT, DB_T_BYTES}};
-const struct db_stmt account_orders_stmt = {
-	"account_orders", "SELECT code, ids FROM assay.account_orders($1, $2, $3, $4)", DB_ONE_ROW, 4,
+const struct db_stmt account_orders_stmt = {"account_orders",
+	"SELECT code, ids FROM assay.account_orders($1, $2, $3, $4)", DB_ONE_ROW, 4,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_INT}};
 
 void account_done(struct account *a)
@@ -93,13 +94,15 @@ enum store_code account_new_result(const struct db_call *c, struct account *ret,
 	return code;
 }
 
-void account_get_call(struct db_call *c, const struct ident *id, const uint8_t thumbprint[THUMBPRINT_LEN])
+void account_get_call(struct db_call *c, const struct ident *id,
+	const uint8_t thumbprint[THUMBPRINT_LEN])
 {
 	begin_signed(c, &account_get_stmt, id, thumbprint);
 }
 
-void account_update_call(struct db_call *c, const struct ident *id, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct bytes *contacts, size_t ncontacts, bool terms_agreed)
+void account_update_call(struct db_call *c, const struct ident *id,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct bytes *contacts, size_t ncontacts,
+	bool terms_agreed)
 {
 	begin_signed(c, &account_update_stmt, id, thumbprint);
 	if (contacts == NULL)
@@ -109,13 +112,15 @@ void account_update_call(struct db_call *c, const struct ident *id, const uint8_
 	db_bind_bool(c, terms_agreed);
 }
 
-void account_deactivate_call(struct db_call *c, const struct ident *id, const uint8_t thumbprint[THUMBPRINT_LEN])
+void account_deactivate_call(struct db_call *c, const struct ident *id,
+	const uint8_t thumbprint[THUMBPRINT_LEN])
 {
 	begin_signed(c, &account_deactivate_stmt, id, thumbprint);
 }
 
-void account_rekey_call(struct db_call *c, const struct ident *id, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const uint8_t new_thumbprint[THUMBPRINT_LEN], struct bytes new_jwk, const uint8_t new_spki_sha256[32])
+void account_rekey_call(struct db_call *c, const struct ident *id,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const uint8_t new_thumbprint[THUMBPRINT_LEN],
+	struct bytes new_jwk, const uint8_t new_spki_sha256[32])
 {
 	begin_signed(c, &account_rekey_stmt, id, thumbprint);
 	db_bind_bytes(c, bytes_of(new_thumbprint, THUMBPRINT_LEN));
@@ -123,7 +128,8 @@ void account_rekey_call(struct db_call *c, const struct ident *id, const uint8_t
 	db_bind_bytes(c, bytes_of(new_spki_sha256, 32));
 }
 
-enum store_code account_rekey_result(const struct db_call *c, struct account *ret, struct ident *ret_other)
+enum store_code account_rekey_result(const struct db_call *c, struct account *ret,
+	struct ident *ret_other)
 {
 	enum store_code code = account_result(c, ret);
 
@@ -132,8 +138,8 @@ enum store_code account_rekey_result(const struct db_call *c, struct account *re
 	return code;
 }
 
-void account_orders_call(struct db_call *c, const struct ident *id, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *before, int limit)
+void account_orders_call(struct db_call *c, const struct ident *id,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *before, int limit)
 {
 	begin_signed(c, &account_orders_stmt, id, thumbprint);
 	if (before == NULL)

@@ -1,17 +1,18 @@
 /* authz.c — see authz.h. Column numbers are those of sql/api/authz.sql. */
 #include "lib/store/authz.h"
 
-#define ANSWER                                                                                                         \
-	"code, id, order_id, status, name, wildcard, expires_at, secret, attempted, challenge, validated_at, error, queued"
+#define ANSWER                                                                                     \
+	"code, id, order_id, status, name, wildcard, expires_at, secret, attempted, challenge, "   \
+	"validated_at, error, queued"
 
-const struct db_stmt authz_get_stmt = {
-	"authz_get", "SELECT " ANSWER " FROM assay.authz_get($1, $2, $3)", DB_ONE_ROW, 3,
+const struct db_stmt authz_get_stmt = {"authz_get",
+	"SELECT " ANSWER " FROM assay.authz_get($1, $2, $3)", DB_ONE_ROW, 3,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
-const struct db_stmt authz_deactivate_stmt = {
-	"authz_deactivate", "SELECT " ANSWER " FROM assay.authz_deactivate($1, $2, $3)", DB_ONE_ROW, 3,
+const struct db_stmt authz_deactivate_stmt = {"authz_deactivate",
+	"SELECT " ANSWER " FROM assay.authz_deactivate($1, $2, $3)", DB_ONE_ROW, 3,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
-const struct db_stmt challenge_respond_stmt = {
-	"challenge_respond", "SELECT " ANSWER " FROM assay.challenge_respond($1, $2, $3, $4)", DB_ONE_ROW, 4,
+const struct db_stmt challenge_respond_stmt = {"challenge_respond",
+	"SELECT " ANSWER " FROM assay.challenge_respond($1, $2, $3, $4)", DB_ONE_ROW, 4,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_INT}};
 
 static void begin_signed(struct db_call *c, const struct db_stmt *stmt, const struct ident *account,
@@ -23,20 +24,20 @@ static void begin_signed(struct db_call *c, const struct db_stmt *stmt, const st
 	db_bind_ident(c, id);
 }
 
-void authz_get_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *id)
+void authz_get_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id)
 {
 	begin_signed(c, &authz_get_stmt, account, thumbprint, id);
 }
 
-void authz_deactivate_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *id)
+void authz_deactivate_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id)
 {
 	begin_signed(c, &authz_deactivate_stmt, account, thumbprint, id);
 }
 
-void challenge_respond_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *id, enum challenge_type type)
+void challenge_respond_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id, enum challenge_type type)
 {
 	begin_signed(c, &challenge_respond_stmt, account, thumbprint, id);
 	db_bind_int(c, (int32_t)type);

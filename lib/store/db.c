@@ -1,9 +1,9 @@
 /* db.c — the only file that includes libpq: connecting, pipelined batches, results. See db.h.
  *
- * The connection is non-blocking and always in pipeline mode. A batch is written and read at the same time, so that
- * neither side can fill the other's buffers and wait for ever. What became of each call is decided by what the server
- * said: all results and the Sync answered = committed; an error = rolled back whole; silence after the Sync was
- * sent = nobody knows (ERR_DB_UNCERTAIN). */
+ * The connection is non-blocking and always in pipeline mode. A batch is written and read at the
+ * same time, so that neither side can fill the other's buffers and wait for ever. What became of
+ * each call is decided by what the server said: all results and the Sync answered = committed; an
+ * error = rolled back whole; silence after the Sync was sent = nobody knows (ERR_DB_UNCERTAIN). */
 #include "lib/store/db.h"
 
 #include <assert.h>
@@ -14,24 +14,25 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/store/db_raw.h"
 
-#define PG_EPOCH_US 946684800000000LL
 #define CONNECT_SECS "5"
-#define SILENCE_MS (6 * 60 * 1000) /* more than the longest statement_timeout of a program (sql/roles.sql) */
+#define SILENCE_MS                                                                                 \
+	(6 * 60 * 1000) /* more than the longest statement_timeout of a program (sql/roles.sql) */
 
 static const Oid TYPE_OIDS[] = {
-	[DB_T_IDENT] = 2950,
-	[DB_T_TEXT] = 25,
-	[DB_T_BYTES] = 17,
-	[DB_T_INT] = 23,
-	[DB_T_BIGINT] = 20,
-	[DB_T_BOOL] = 16,
-	[DB_T_TIME] = 1184,
-	[DB_T_IDENTS] = 2951,
-	[DB_T_TEXTS] = 1009,
-	[DB_T_BYTESES] = 1001,
-	[DB_T_INTS] = 1007,
-	[DB_T_TIMES] = 1185,
+	[DB_T_IDENT] = OID_UUID,
+	[DB_T_TEXT] = OID_TEXT,
+	[DB_T_BYTES] = OID_BYTEA,
+	[DB_T_INT] = OID_INT4,
+	[DB_T_BIGINT] = OID_INT8,
+	[DB_T_BOOL] = OID_BOOL,
+	[DB_T_TIME] = OID_TIMESTAMPTZ,
+	[DB_T_IDENTS] = OID_UUID_ARRAY,
+	[DB_T_TEXTS] = OID_TEXT_ARRAY,
+	[DB_T_BYTESES] = OID_BYTEA_ARRAY,
+	[DB_T_INTS] = OID_INT4_ARRAY,
+	[DB_T_TIMES] = OID_TIMESTAMPTZ_ARRAY,
 };
 
 struct db {
@@ -81,7 +82,8 @@ static int fail(struct db *db, int err, const char *what, const char *text)
 	return err;
 }
 
-/* What a refused statement means for its caller. A server that became a standby or is going down is of no more use. */
+/* What a refused statement means for its caller. A server that became a standby or is going down is
+ * of no more use. */
 static int err_of_result(struct db *db, const char *name, const PGresult *res)
 {
 	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
@@ -89,8 +91,8 @@ static int err_of_result(struct db *db, const char *name, const PGresult *res)
 
 	if (state == NULL)
 		state = "";
-	if (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0 || strcmp(state, "55P03") == 0 ||
-	    strcmp(state, "57014") == 0)
+	if (strcmp(state, "40001") == 0 || strcmp(state, "40P01") == 0 ||
+		strcmp(state, "55P03") == 0 || strcmp(state, "57014") == 0)
 		err = ERR_BUSY;
 	else if (strcmp(state, "23505") == 0)
 		err = ERR_CONFLICT;
@@ -106,8 +108,8 @@ const char *db_error(const struct db *db)
 
 /* ---- moving bytes ---- */
 
-/* Sends what is queued and takes in what has come, once. ERR_DB when the connection is gone. *flushed becomes true when
- * everything may have left. */
+/* Sends what is queued and takes in what has come, once. ERR_DB when the connection is gone.
+ * *flushed becomes true when everything may have left. */
 static int exchange(struct db *db, bool *flushed)
 {
 	int left = PQflush(db->conn);
@@ -132,7 +134,8 @@ static int exchange(struct db *db, bool *flushed)
 	return OK;
 }
 
-/* The next result, NULL at the end of a statement's. ERR_DB when the connection was lost before it came. */
+/* The next result, NULL at the end of a statement's. ERR_DB when the connection was lost before it
+ * came. */
 static int next_result(struct db *db, bool *flushed, PGresult **ret)
 {
 	int err = OK;
@@ -160,10 +163,13 @@ static int send_call(struct db *db, const struct db_call *call)
 
 	assert(call->nbound == call->stmt->nparams);
 	for (int i = 0; i < call->nbound; i++) {
-		values[i] = call->length[i] < 0 ? NULL : (const char *)buf_str(&call->data) + call->offset[i];
+		values[i] = call->length[i] < 0
+			? NULL
+			: (const char *)buf_str(&call->data) + call->offset[i];
 		formats[i] = 1;
 	}
-	if (PQsendQueryPrepared(db->conn, call->stmt->name, call->nbound, values, call->length, formats, 1) != 1)
+	if (PQsendQueryPrepared(db->conn, call->stmt->name, call->nbound, values, call->length,
+		    formats, 1) != 1)
 		return fail(db, ERR_DB, call->stmt->name, PQerrorMessage(db->conn));
 	return OK;
 }
@@ -177,7 +183,8 @@ static void drop_results(struct db_call *const calls[], size_t count, int err)
 	}
 }
 
-/* One statement's answer. Its own failure and "not run, because one before it failed" both stand in call->err. */
+/* One statement's answer. Its own failure and "not run, because one before it failed" both stand in
+ * call->err. */
 static int take_answer(struct db *db, struct db_call *call, bool *flushed)
 {
 	PGresult *res = NULL;
@@ -208,7 +215,8 @@ static int take_answer(struct db *db, struct db_call *call, bool *flushed)
 	return OK;
 }
 
-/* The answer to a Sync: OK when everything before it is committed. An error here is a commit that failed. */
+/* The answer to a Sync: OK when everything before it is committed. An error here is a commit that
+ * failed. */
 static int take_sync(struct db *db, bool *flushed)
 {
 	int err = OK;
@@ -229,17 +237,20 @@ static int take_sync(struct db *db, bool *flushed)
 	}
 }
 
-/* Reads the answers to calls[0..count) and their Sync. All of them share one fate; *ret_aborted tells that the fate is
- * a rollback by an error, after which the connection is good for more. */
-static int take_batch(struct db *db, struct db_call *const calls[], size_t count, bool *flushed, bool *ret_aborted)
+/* Reads the answers to calls[0..count) and their Sync. All of them share one fate; *ret_aborted
+ * tells that the fate is a rollback by an error, after which the connection is good for more. */
+static int take_batch(struct db *db, struct db_call *const calls[], size_t count, bool *flushed,
+	bool *ret_aborted)
 {
 	int first = OK;
 	int err;
 
 	for (size_t i = 0; i < count; i++) {
 		if (take_answer(db, calls[i], flushed) != OK) {
-			/* An error before the commit, or a Sync that never left: certainly nothing was committed. */
-			err = first != OK || calls[i]->err != OK || !*flushed ? ERR_DB : ERR_DB_UNCERTAIN;
+			/* An error before the commit, or a Sync that never left: certainly nothing
+			 * was committed. */
+			err = first != OK || calls[i]->err != OK || !*flushed ? ERR_DB
+									      : ERR_DB_UNCERTAIN;
 			drop_results(calls, count, err);
 			return err;
 		}
@@ -264,14 +275,15 @@ static int take_batch(struct db *db, struct db_call *const calls[], size_t count
 }
 
 /* Sends everything with a Sync after each `per` calls, and takes the answers. */
-static int run_batches(struct db *db, struct db_call *const calls[], size_t count, size_t per, bool *ret_aborted)
+static int run_batches(struct db *db, struct db_call *const calls[], size_t count, size_t per,
+	bool *ret_aborted)
 {
 	bool flushed = per < count; /* of several Syncs one may have left before the rest */
 	int first = OK;
 
 	for (size_t i = 0; i < count; i++) {
 		if (send_call(db, calls[i]) != OK ||
-		    ((i + 1 == count || (i + 1) % per == 0) && PQpipelineSync(db->conn) != 1)) {
+			((i + 1 == count || (i + 1) % per == 0) && PQpipelineSync(db->conn) != 1)) {
 			db->broken = true;
 			drop_results(calls, count, ERR_DB);
 			return ERR_DB;
@@ -286,7 +298,8 @@ static int run_batches(struct db *db, struct db_call *const calls[], size_t coun
 		if (db->broken) {
 			/* The rest: unknown when it may have been sent, else not run. */
 			if (i + n < count)
-				drop_results(calls + i + n, count - i - n, flushed ? ERR_DB_UNCERTAIN : ERR_DB);
+				drop_results(calls + i + n, count - i - n,
+					flushed ? ERR_DB_UNCERTAIN : ERR_DB);
 			return first;
 		}
 	}
@@ -315,7 +328,8 @@ int db_run(struct db *db, struct db_call *const calls[], size_t count)
 		return err;
 	}
 	/* Everything was rolled back because of one: now each for itself. */
-	log_event(LOG_LEVEL_DEBUG, "database batch rerun", F_INT("calls", (int64_t)count), F_STR("error", db->error));
+	log_event(LOG_LEVEL_DEBUG, "database batch rerun", F_INT("calls", (int64_t)count),
+		F_STR("error", db->error));
 	drop_results(calls, count, OK);
 	return run_batches(db, calls, count, 1, &aborted);
 }
@@ -358,7 +372,8 @@ static int prepare_all(struct db *db)
 
 		if (next_result(db, &flushed, &res) != OK)
 			return ERR_DB;
-		if (PQresultStatus(res) != PGRES_COMMAND_OK && PQresultStatus(res) != PGRES_PIPELINE_ABORTED)
+		if (PQresultStatus(res) != PGRES_COMMAND_OK &&
+			PQresultStatus(res) != PGRES_PIPELINE_ABORTED)
 			err = err_of_result(db, db->table[i]->name, res);
 		PQclear(res);
 		if (next_result(db, &flushed, &end) != OK)
@@ -371,10 +386,13 @@ static int prepare_all(struct db *db)
 
 static int connect_now(struct db *db)
 {
-	/* conninfo overrides what stands before dbname; what stands behind it overrides conninfo. */
-	const char *keys[] = {"connect_timeout", "target_session_attrs", "dbname", "user", "password", "application_name",
-		"client_encoding", NULL};
-	const char *values[] = {CONNECT_SECS, "read-write", db->conninfo, db->role, db->password, db->role, "UTF8", NULL};
+	/* conninfo overrides what stands before dbname; what stands behind it overrides conninfo. A
+	 * server whose machine is gone is noticed within a statement_timeout, too. */
+	const char *keys[] = {"connect_timeout", "keepalives_idle", "keepalives_interval",
+		"keepalives_count", "tcp_user_timeout", "target_session_attrs", "dbname", "user",
+		"password", "application_name", "client_encoding", NULL};
+	const char *values[] = {CONNECT_SECS, "5", "2", "3", "10000", "read-write", db->conninfo,
+		db->role, db->password, db->role, "UTF8", NULL};
 
 	PQfinish(db->conn);
 	db->broken = false;
@@ -395,7 +413,8 @@ static int connect_now(struct db *db)
 	return OK;
 }
 
-struct db *db_new(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[])
+struct db *db_new(const char *conninfo, const char *role, const char *password,
+	const struct db_stmt *const table[])
 {
 	struct db *db = xcalloc(1, sizeof(*db));
 
@@ -406,8 +425,8 @@ struct db *db_new(const char *conninfo, const char *role, const char *password, 
 	return db;
 }
 
-int db_open(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[],
-	struct db **ret)
+int db_open(const char *conninfo, const char *role, const char *password,
+	const struct db_stmt *const table[], struct db **ret)
 {
 	CLEANUP(db_close) struct db *db = db_new(conninfo, role, password, table);
 	int err = connect_now(db);
@@ -439,37 +458,19 @@ int db_ensure(struct db *db)
 	struct pollfd pfd = {.events = POLLIN};
 
 	if (db->conn != NULL && !db->broken) {
-		/* A server that went away while we were idle has left its farewell in the socket. */
+		/* A server that went away while we were idle has left its farewell in the socket.
+		 */
 		pfd.fd = PQsocket(db->conn);
 		if (poll(&pfd, 1, 0) == 0)
 			return OK;
-		if (PQconsumeInput(db->conn) == 1 && PQstatus(db->conn) == CONNECTION_OK && poll(&pfd, 1, 0) == 0)
+		if (PQconsumeInput(db->conn) == 1 && PQstatus(db->conn) == CONNECTION_OK &&
+			poll(&pfd, 1, 0) == 0)
 			return OK;
 	}
 	return connect_now(db);
 }
 
 /* ---- results ---- */
-
-static const uint8_t *field(const struct db_result *r, int row, int col, Oid type, int *ret_len)
-{
-	const PGresult *res = result_of(r);
-
-	assert(row >= 0 && row < PQntuples(res) && col >= 0 && col < PQnfields(res));
-	assert(PQftype(res, col) == type && PQfformat(res, col) == 1 && !PQgetisnull(res, row, col));
-	*ret_len = PQgetlength(res, row, col);
-	return (const uint8_t *)PQgetvalue(res, row, col);
-}
-
-static uint32_t get_u32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
-}
-
-static int64_t get_i64(const uint8_t *p)
-{
-	return (int64_t)((uint64_t)get_u32(p) << 32 | get_u32(p + 4));
-}
 
 int db_nrows(const struct db_result *r)
 {
@@ -481,119 +482,16 @@ bool db_is_null(const struct db_result *r, int row, int col)
 	return PQgetisnull(result_of(r), row, col) == 1;
 }
 
-int32_t db_int(const struct db_result *r, int row, int col)
+unsigned db_raw_type(const struct db_result *r, int col)
 {
-	int len;
-	const uint8_t *p;
-
-	if (PQftype(result_of(r), col) == 21) {
-		p = field(r, row, col, 21, &len);
-		return (int16_t)(p[0] << 8 | p[1]);
-	}
-	p = field(r, row, col, 23, &len);
-	return (int32_t)get_u32(p);
+	return PQftype(result_of(r), col);
 }
 
-int64_t db_bigint(const struct db_result *r, int row, int col)
+struct bytes db_raw(const struct db_result *r, int row, int col)
 {
-	int len;
+	const PGresult *res = result_of(r);
 
-	return get_i64(field(r, row, col, TYPE_OIDS[DB_T_BIGINT], &len));
-}
-
-bool db_bool(const struct db_result *r, int row, int col)
-{
-	int len;
-
-	return field(r, row, col, TYPE_OIDS[DB_T_BOOL], &len)[0] != 0;
-}
-
-int64_t db_time(const struct db_result *r, int row, int col)
-{
-	int len;
-
-	return get_i64(field(r, row, col, TYPE_OIDS[DB_T_TIME], &len)) + PG_EPOCH_US;
-}
-
-struct ident db_ident(const struct db_result *r, int row, int col)
-{
-	struct ident id;
-	int len;
-
-	memcpy(id.b, field(r, row, col, TYPE_OIDS[DB_T_IDENT], &len), sizeof(id.b));
-	return id;
-}
-
-struct bytes db_bytes(const struct db_result *r, int row, int col)
-{
-	Oid type = PQftype(result_of(r), col) == TYPE_OIDS[DB_T_TEXT] ? TYPE_OIDS[DB_T_TEXT] : TYPE_OIDS[DB_T_BYTES];
-	int len;
-	const uint8_t *p = field(r, row, col, type, &len);
-
-	return bytes_of(p, (size_t)len);
-}
-
-/* The first element's place in a one-dimensional array of that element type, and how many there are. */
-static const uint8_t *array_start(const struct db_result *r, int row, int col, int *ret_count)
-{
-	int len;
-	const uint8_t *p = field(r, row, col, PQftype(result_of(r), col), &len);
-	uint32_t ndim = get_u32(p);
-
-	assert(ndim <= 1);
-	*ret_count = ndim == 0 ? 0 : (int)get_u32(p + 12);
-	return p + (ndim == 0 ? 12 : 20);
-}
-
-int db_array_count(const struct db_result *r, int row, int col)
-{
-	int count;
-
-	array_start(r, row, col, &count);
-	return count;
-}
-
-struct bytes db_array_at(const struct db_result *r, int row, int col, int i)
-{
-	int count;
-	const uint8_t *p = array_start(r, row, col, &count);
-
-	assert(i >= 0 && i < count);
-	for (;; i--) {
-		uint32_t len = get_u32(p);
-
-		p += 4;
-		if (i == 0)
-			return len == UINT32_MAX ? bytes_of(NULL, 0) : bytes_of(p, len);
-		if (len != UINT32_MAX)
-			p += len;
-	}
-}
-
-struct ident db_array_ident(const struct db_result *r, int row, int col, int i)
-{
-	struct bytes b = db_array_at(r, row, col, i);
-	struct ident id;
-
-	assert(b.len == sizeof(id.b));
-	memcpy(id.b, b.ptr, sizeof(id.b));
-	return id;
-}
-
-int32_t db_array_int(const struct db_result *r, int row, int col, int i)
-{
-	struct bytes b = db_array_at(r, row, col, i);
-
-	assert(b.len == 4);
-	return (int32_t)get_u32(b.ptr);
-}
-
-int64_t db_array_time(const struct db_result *r, int row, int col, int i)
-{
-	struct bytes b = db_array_at(r, row, col, i);
-
-	if (b.ptr == NULL)
-		return INT64_MIN;
-	assert(b.len == 8);
-	return get_i64(b.ptr) + PG_EPOCH_US;
+	assert(row >= 0 && row < PQntuples(res) && col >= 0 && col < PQnfields(res));
+	assert(PQfformat(res, col) == 1 && !PQgetisnull(res, row, col));
+	return bytes_of(PQgetvalue(res, row, col), (size_t)PQgetlength(res, row, col));
 }

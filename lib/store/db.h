@@ -1,16 +1,30 @@
-/* db.h — the only place that includes libpq: one connection, prepared statements, pipelined batches.
+/* db.h — the only place that includes libpq: one connection, prepared statements, pipelined
+ * batches.
  *
- * A call is one prepared statement with its parameters. db_run sends any number of calls in one pipeline with one
- * Sync: one implicit transaction, one commit, one fsync. Database functions return codes instead of raising, so a batch
- * aborts only on accidents (deadlock, lost connection); db_run then repeats its calls one by one, each in a transaction of
- * its own, so that one bad call cannot spoil its neighbours. Not thread safe: a connection belongs to one thread. */
+ * A call is one prepared statement with its parameters. db_run sends any number of calls in one
+ * pipeline with one Sync: one implicit transaction, one commit, one fsync. Database functions
+ * return codes instead of raising, so a batch aborts only on accidents (deadlock, lost connection);
+ * db_run then repeats its calls one by one, each in a transaction of its own, so that one bad call
+ * cannot spoil its neighbours. Not thread safe: a connection belongs to one thread. */
 #pragma once
 
-#include "lib/base/ident.h"
 #include "lib/base/buf.h"
+#include "lib/base/ident.h"
 
-enum db_type { DB_T_IDENT, DB_T_TEXT, DB_T_BYTES, DB_T_INT, DB_T_BIGINT, DB_T_BOOL, DB_T_TIME,
-	DB_T_IDENTS, DB_T_TEXTS, DB_T_BYTESES, DB_T_INTS, DB_T_TIMES };
+enum db_type {
+	DB_T_IDENT,
+	DB_T_TEXT,
+	DB_T_BYTES,
+	DB_T_INT,
+	DB_T_BIGINT,
+	DB_T_BOOL,
+	DB_T_TIME,
+	DB_T_IDENTS,
+	DB_T_TEXTS,
+	DB_T_BYTESES,
+	DB_T_INTS,
+	DB_T_TIMES
+};
 enum db_shape { DB_NOTHING, DB_ONE_ROW, DB_ROWS };
 
 #define DB_PARAMS_MAX 32
@@ -32,11 +46,12 @@ struct db_call {
 	int nbound;
 	size_t offset[DB_PARAMS_MAX];
 	int length[DB_PARAMS_MAX]; /* -1 = NULL */
-	int err;                   /* set by db_run: OK, ERR_BUSY, ERR_CONFLICT, ERR_DB, ERR_DB_UNCERTAIN */
-	struct db_result *result;  /* set by db_run when err == OK and the shape is not DB_NOTHING */
+	int err; /* set by db_run: OK, ERR_BUSY, ERR_CONFLICT, ERR_DB, ERR_DB_UNCERTAIN */
+	struct db_result *result; /* set by db_run when err == OK and the shape is not DB_NOTHING */
 };
 
-/* Starts a call over (frees what it held). Parameters are bound in order; db_run asserts types and count. */
+/* Starts a call over (frees what it held). Parameters are bound in order; db_run asserts types and
+ * count. */
 void db_call_init(struct db_call *call, const struct db_stmt *stmt);
 void db_call_done(struct db_call *call);
 void db_bind_null(struct db_call *call);
@@ -49,35 +64,42 @@ void db_bind_bigint(struct db_call *call, int64_t value);
 void db_bind_bool(struct db_call *call, bool value);
 void db_bind_time(struct db_call *call, int64_t wall_us); /* timestamptz */
 void db_bind_idents(struct db_call *call, const struct ident *ids, size_t count);
-void db_bind_texts(struct db_call *call, const struct bytes *texts, size_t count);  /* ptr NULL = NULL element */
-void db_bind_byteses(struct db_call *call, const struct bytes *values, size_t count); /* ptr NULL = NULL element */
+void db_bind_texts(struct db_call *call, const struct bytes *texts,
+	size_t count); /* ptr NULL = NULL element */
+void db_bind_byteses(struct db_call *call, const struct bytes *values,
+	size_t count); /* ptr NULL = NULL element */
 void db_bind_ints(struct db_call *call, const int32_t *values, size_t count);
-void db_bind_times(struct db_call *call, const int64_t *wall_us, size_t count); /* INT64_MIN = NULL element */
+void db_bind_times(struct db_call *call, const int64_t *wall_us,
+	size_t count); /* INT64_MIN = NULL element */
 
-/* An unconnected one, for programs that wait for PostgreSQL: db_ensure connects and db_error says why not. */
-struct db *db_new(const char *conninfo, const char *role, const char *password, const struct db_stmt *const table[]);
-/* Connects as role (user) with an optional password and prepares every statement of the NULL-terminated table, so
- * drift between code and schema fails here. application_name = role. */
+/* An unconnected one, for programs that wait for PostgreSQL: db_ensure connects and db_error says
+ * why not. */
+struct db *db_new(const char *conninfo, const char *role, const char *password,
+	const struct db_stmt *const table[]);
+/* Connects as role (user) with an optional password and prepares every statement of the
+ * NULL-terminated table, so drift between code and schema fails here. application_name = role. */
 MUST_CHECK int db_open(const char *conninfo, const char *role, const char *password,
 	const struct db_stmt *const table[], struct db **ret);
 void db_close(struct db *db);
 DEFINE_CLEANUP(db_close, struct db *)
 /* Reconnects and prepares again when the connection is bad; OK when it is usable. */
 MUST_CHECK int db_ensure(struct db *db);
-/* Runs the calls as described above; each call's err and result are set. Returns OK when every err is OK, else the
- * first other one. Does not reconnect by itself: after ERR_DB/ERR_DB_UNCERTAIN call db_ensure. */
+/* Runs the calls as described above; each call's err and result are set. Returns OK when every err
+ * is OK, else the first other one. Does not reconnect by itself: after ERR_DB/ERR_DB_UNCERTAIN call
+ * db_ensure. */
 MUST_CHECK int db_run(struct db *db, struct db_call *const calls[], size_t count);
 MUST_CHECK int db_run_one(struct db *db, struct db_call *call);
-/* The last error text for the log; never for a client. NULL: why the last db_open of this thread failed. */
+/* The last error text for the log; never for a client. NULL: why the last db_open of this thread
+ * failed. */
 const char *db_error(const struct db *db);
 
 /* Results. Getters assert the column's type; _is_null first where NULL is possible. */
 int db_nrows(const struct db_result *r);
 bool db_is_null(const struct db_result *r, int row, int col);
-int32_t db_int(const struct db_result *r, int row, int col);   /* int2 and int4 */
+int32_t db_int(const struct db_result *r, int row, int col); /* int2 and int4 */
 int64_t db_bigint(const struct db_result *r, int row, int col);
 bool db_bool(const struct db_result *r, int row, int col);
-int64_t db_time(const struct db_result *r, int row, int col);  /* wall_us */
+int64_t db_time(const struct db_result *r, int row, int col); /* wall_us */
 struct ident db_ident(const struct db_result *r, int row, int col);
 struct bytes db_bytes(const struct db_result *r, int row, int col); /* text and bytea, borrowed */
 /* Arrays: element count, then elements. An element that is NULL has ptr NULL. */

@@ -1,18 +1,14 @@
-/* db_bind.c — the parameters of a db_call in PostgreSQL's binary format, all in one buffer. Called by the typed
- * calls of this folder; db.c sends them. A bind asserts that the statement wants this type at this place. */
-#include "lib/store/db.h"
+/* db_bind.c — the parameters of a db_call in PostgreSQL's binary format, all in one buffer. Called
+ * by the typed calls of this folder; db.c sends them. A bind asserts that the statement wants this
+ * type at this place. */
+#include "lib/store/db_raw.h"
 
 #include <assert.h>
 
-/* PostgreSQL counts microseconds from 2000-01-01. */
-#define PG_EPOCH_US 946684800000000LL
-
-/* Element types of arrays, as in pg_type. */
-enum { OID_BYTEA = 17, OID_INT4 = 23, OID_TEXT = 25, OID_TIMESTAMPTZ = 1184, OID_UUID = 2950 };
-
 static void put_u32(struct buf *buf, uint32_t v)
 {
-	const uint8_t be[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8), (uint8_t)v};
+	const uint8_t be[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),
+		(uint8_t)v};
 
 	buf_add(buf, be, sizeof(be));
 }
@@ -101,7 +97,8 @@ void db_bind_time(struct db_call *call, int64_t wall_us)
 }
 
 /* One dimension, lower bound 1; an empty array has none. */
-static void begin_array(struct db_call *call, enum db_type type, uint32_t element, size_t count, bool nulls)
+static void begin_array(struct db_call *call, enum db_type type, uint32_t element, size_t count,
+	bool nulls)
 {
 	begin(call, type);
 	put_u32(&call->data, count > 0 ? 1 : 0);
@@ -124,7 +121,8 @@ void db_bind_idents(struct db_call *call, const struct ident *ids, size_t count)
 	end(call);
 }
 
-static void bind_runs(struct db_call *call, enum db_type type, uint32_t element, const struct bytes *values, size_t count)
+static void bind_runs(struct db_call *call, enum db_type type, uint32_t element,
+	const struct bytes *values, size_t count)
 {
 	begin_array(call, type, element, count, true);
 	for (size_t i = 0; i < count; i++) {

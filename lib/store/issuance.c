@@ -3,26 +3,29 @@
 
 #include <assert.h>
 
-const struct db_stmt issuance_claim_stmt = {
-	"issuance_claim",
-	"SELECT r_order, r_account, r_attempt, r_account_status, r_status, r_expires_at, r_now, r_profile, r_not_before, "
-	"r_not_after, r_csr, r_key_blocked, r_key_is_account, r_names, r_authz_statuses, r_authz_same_account, "
-	"r_authz_names, r_authz_wildcards, r_authz_expires, r_authz_methods, r_authz_validated, r_authz_caa "
+const struct db_stmt issuance_claim_stmt = {"issuance_claim",
+	"SELECT r_order, r_account, r_attempt, r_account_status, r_status, r_expires_at, r_now, "
+	"r_profile, r_not_before, "
+	"r_not_after, r_csr, r_key_blocked, r_key_is_account, r_names, r_authz_statuses, "
+	"r_authz_same_account, "
+	"r_authz_names, r_authz_wildcards, r_authz_expires, r_authz_methods, r_authz_validated, "
+	"r_authz_caa "
 	"FROM assay.issuance_claim($1, $2)",
 	DB_ROWS, 2, {DB_T_IDENTS, DB_T_INT}};
-const struct db_stmt issuance_reserve_stmt = {
-	"issuance_reserve", "SELECT id FROM assay.issuance_reserve($1, $2, $3, $4, $5, $6, $7, $8) id", DB_ROWS, 8,
-	{DB_T_IDENTS, DB_T_INTS, DB_T_BYTESES, DB_T_BYTESES, DB_T_BYTESES, DB_T_BYTESES, DB_T_TIMES, DB_T_TIMES}};
-const struct db_stmt issuance_issue_stmt = {
-	"issuance_issue", "SELECT id FROM assay.issuance_issue($1, $2, $3, $4) id", DB_ROWS, 4,
+const struct db_stmt issuance_reserve_stmt = {"issuance_reserve",
+	"SELECT id FROM assay.issuance_reserve($1, $2, $3, $4, $5, $6, $7, $8) id", DB_ROWS, 8,
+	{DB_T_IDENTS, DB_T_INTS, DB_T_BYTESES, DB_T_BYTESES, DB_T_BYTESES, DB_T_BYTESES, DB_T_TIMES,
+		DB_T_TIMES}};
+const struct db_stmt issuance_issue_stmt = {"issuance_issue",
+	"SELECT id FROM assay.issuance_issue($1, $2, $3, $4) id", DB_ROWS, 4,
 	{DB_T_IDENTS, DB_T_INTS, DB_T_BYTESES, DB_T_BYTESES}};
-const struct db_stmt issuance_refuse_stmt = {
-	"issuance_refuse", "SELECT assay.issuance_refuse($1, $2, $3)", DB_NOTHING, 3,
+const struct db_stmt issuance_refuse_stmt = {"issuance_refuse",
+	"SELECT assay.issuance_refuse($1, $2, $3)", DB_NOTHING, 3,
 	{DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS}};
-const struct db_stmt issuance_defer_caa_stmt = {
-	"issuance_defer_caa", "SELECT assay.issuance_defer_caa($1, $2)", DB_NOTHING, 2, {DB_T_IDENTS, DB_T_INTS}};
-const struct db_stmt issuer_register_stmt = {
-	"issuer_register", "SELECT assay.issuer_register($1, $2, $3, $4)", DB_NOTHING, 4,
+const struct db_stmt issuance_defer_caa_stmt = {"issuance_defer_caa",
+	"SELECT assay.issuance_defer_caa($1, $2)", DB_NOTHING, 2, {DB_T_IDENTS, DB_T_INTS}};
+const struct db_stmt issuer_register_stmt = {"issuer_register",
+	"SELECT assay.issuer_register($1, $2, $3, $4)", DB_NOTHING, 4,
 	{DB_T_BYTES, DB_T_BYTES, DB_T_TEXT, DB_T_TEXT}};
 
 void issuance_job_done(struct issuance_job *job)
@@ -32,7 +35,8 @@ void issuance_job_done(struct issuance_job *job)
 	*job = (struct issuance_job){0};
 }
 
-void issuance_claim_call(struct db_call *c, const struct ident *orders, size_t count, int lease_secs)
+void issuance_claim_call(struct db_call *c, const struct ident *orders, size_t count,
+	int lease_secs)
 {
 	db_call_init(c, &issuance_claim_stmt);
 	db_bind_idents(c, orders, count);
@@ -101,7 +105,8 @@ void issuance_claim_at(const struct db_call *c, size_t i, struct issuance_job *r
 }
 
 /* One of the byte strings of each reservation, gathered for binding. */
-static void bind_member(struct db_call *c, const struct issuance_reservation *in, size_t count, size_t offset)
+static void bind_member(struct db_call *c, const struct issuance_reservation *in, size_t count,
+	size_t offset)
 {
 	struct bytes *values = xcalloc(count + 1, sizeof(*values));
 
@@ -178,15 +183,16 @@ void issuance_refuse_call(struct db_call *c, const struct ident *orders, const i
 	db_bind_texts(c, problems, count);
 }
 
-void issuance_defer_caa_call(struct db_call *c, const struct ident *orders, const int32_t *attempts, size_t count)
+void issuance_defer_caa_call(struct db_call *c, const struct ident *orders, const int32_t *attempts,
+	size_t count)
 {
 	db_call_init(c, &issuance_defer_caa_stmt);
 	db_bind_idents(c, orders, count);
 	db_bind_ints(c, attempts, count);
 }
 
-void issuer_register_call(struct db_call *c, struct bytes sha256, struct bytes certificate_der, struct bytes chain_pem,
-	struct bytes name)
+void issuer_register_call(struct db_call *c, struct bytes sha256, struct bytes certificate_der,
+	struct bytes chain_pem, struct bytes name)
 {
 	db_call_init(c, &issuer_register_stmt);
 	db_bind_bytes(c, sha256);

@@ -1,26 +1,26 @@
 /* order.c — see order.h. Column numbers are those of sql/api/order.sql and revocation.sql. */
 #include "lib/store/order.h"
 
-#define ANSWER                                                                                                         \
-	"code, id, status, expires_at, not_before, not_after, names, authz_ids, profile, error, has_certificate"
+#define ANSWER                                                                                     \
+	"code, id, status, expires_at, not_before, not_after, names, authz_ids, profile, error, "  \
+	"has_certificate"
 
-const struct db_stmt order_new_stmt = {
-	"order_new", "SELECT " ANSWER " FROM assay.order_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+const struct db_stmt order_new_stmt = {"order_new",
+	"SELECT " ANSWER " FROM assay.order_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 	DB_ONE_ROW, 12,
-	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_IDENTS, DB_T_BYTESES, DB_T_TEXT, DB_T_TIME, DB_T_TIME,
-		DB_T_TIME, DB_T_TIME, DB_T_TIME}};
-const struct db_stmt order_get_stmt = {
-	"order_get", "SELECT " ANSWER " FROM assay.order_get($1, $2, $3)", DB_ONE_ROW, 3,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_IDENTS, DB_T_BYTESES, DB_T_TEXT,
+		DB_T_TIME, DB_T_TIME, DB_T_TIME, DB_T_TIME, DB_T_TIME}};
+const struct db_stmt order_get_stmt = {"order_get",
+	"SELECT " ANSWER " FROM assay.order_get($1, $2, $3)", DB_ONE_ROW, 3,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
-const struct db_stmt order_finalize_stmt = {
-	"order_finalize", "SELECT " ANSWER " FROM assay.order_finalize($1, $2, $3, $4, $5, $6, $7)", DB_ONE_ROW, 7,
+const struct db_stmt order_finalize_stmt = {"order_finalize",
+	"SELECT " ANSWER " FROM assay.order_finalize($1, $2, $3, $4, $5, $6, $7)", DB_ONE_ROW, 7,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES}};
-const struct db_stmt order_certificate_stmt = {
-	"order_certificate", "SELECT code, der, chain_pem FROM assay.order_certificate($1, $2, $3)", DB_ONE_ROW, 3,
+const struct db_stmt order_certificate_stmt = {"order_certificate",
+	"SELECT code, der, chain_pem FROM assay.order_certificate($1, $2, $3)", DB_ONE_ROW, 3,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
-const struct db_stmt revoke_stmt = {
-	"revoke", "SELECT code FROM assay.revoke($1, $2, $3, $4, $5)", DB_ONE_ROW, 5,
-	{DB_T_IDENT, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES, DB_T_INT}};
+const struct db_stmt revoke_stmt = {"revoke", "SELECT code FROM assay.revoke($1, $2, $3, $4, $5)",
+	DB_ONE_ROW, 5, {DB_T_IDENT, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES, DB_T_INT}};
 
 void order_done(struct order *o)
 {
@@ -50,8 +50,8 @@ static int64_t time_or_min(const struct db_result *r, int col)
 	return db_is_null(r, 0, col) ? INT64_MIN : db_time(r, 0, col);
 }
 
-void order_new_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct order_new *in)
+void order_new_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_new *in)
 {
 	begin_signed(c, &order_new_stmt, account, thumbprint);
 	db_bind_ident(c, &in->id);
@@ -66,15 +66,15 @@ void order_new_call(struct db_call *c, const struct ident *account, const uint8_
 	db_bind_time(c, in->min_reuse_us);
 }
 
-void order_get_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *id)
+void order_get_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id)
 {
 	begin_signed(c, &order_get_stmt, account, thumbprint);
 	db_bind_ident(c, id);
 }
 
-void order_finalize_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct order_finalize *in)
+void order_finalize_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_finalize *in)
 {
 	begin_signed(c, &order_finalize_stmt, account, thumbprint);
 	db_bind_ident(c, &in->id);
@@ -113,14 +113,15 @@ enum store_code order_result(const struct db_call *c, struct order *ret)
 	return STORE_OK;
 }
 
-void order_certificate_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *order)
+void order_certificate_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *order)
 {
 	begin_signed(c, &order_certificate_stmt, account, thumbprint);
 	db_bind_ident(c, order);
 }
 
-enum store_code order_certificate_result(const struct db_call *c, struct bytes *ret_der, struct bytes *ret_chain_pem)
+enum store_code order_certificate_result(const struct db_call *c, struct bytes *ret_der,
+	struct bytes *ret_chain_pem)
 {
 	enum store_code code = (enum store_code)db_int(c->result, 0, 0);
 
@@ -131,8 +132,8 @@ enum store_code order_certificate_result(const struct db_call *c, struct bytes *
 	return code;
 }
 
-void revoke_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	struct bytes serial, struct bytes der, int reason)
+void revoke_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], struct bytes serial, struct bytes der, int reason)
 {
 	if (account != NULL) {
 		begin_signed(c, &revoke_stmt, account, thumbprint);

@@ -1,31 +1,41 @@
-/* order.h — calls of the order resource for assay-order (sql/api/order.sql). See account.h for the conventions.
+/* order.h — calls of the order resource for assay-order (sql/api/order.sql). See account.h for the
+ * conventions.
  *
- * An order's identifiers are kept as its canonical names: lower-case A-labels, "*." kept, sorted bytewise, no duplicates. */
+ * An order's identifiers are kept as its canonical names: lower-case A-labels, "*." kept, sorted
+ * bytewise, no duplicates. */
 #pragma once
 
 #include "lib/store/account.h"
 
-enum order_status { ORDER_PENDING = 0, ORDER_READY = 1, ORDER_PROCESSING = 2, ORDER_VALID = 3, ORDER_INVALID = 4 };
+enum order_status {
+	ORDER_PENDING = 0,
+	ORDER_READY = 1,
+	ORDER_PROCESSING = 2,
+	ORDER_VALID = 3,
+	ORDER_INVALID = 4
+};
 
 struct order {
 	struct ident id;
-	enum order_status status;   /* as the client should see it now: a pending or ready order past expires is invalid */
+	enum order_status status; /* as the client should see it now: a pending or ready order past
+				     expires is invalid */
 	int64_t expires_us;
-	int64_t not_before_us;      /* INT64_MIN = not asked */
+	int64_t not_before_us; /* INT64_MIN = not asked */
 	int64_t not_after_us;
 	size_t nnames;
-	struct bytes *names;        /* array owned, texts borrowed */
+	struct bytes *names; /* array owned, texts borrowed */
 	size_t nauthzs;
-	struct ident *authzs;       /* owned */
+	struct ident *authzs; /* owned */
 	struct bytes profile;
-	struct bytes error;         /* JSON problem document, or ptr NULL */
-	bool has_certificate;       /* its URL is made from the order's id */
+	struct bytes error;   /* JSON problem document, or ptr NULL */
+	bool has_certificate; /* its URL is made from the order's id */
 };
 void order_done(struct order *o);
 
-/* newOrder: one row for the order, one for each authorization that cannot be reused. names, authz_ids and tokens
- * are parallel and sorted by name. A valid authorization of the same account, name and wildcard flag that lives at least
- * until min_reuse_us is used instead of the new one. Created ready when all are reused. */
+/* newOrder: one row for the order, one for each authorization that cannot be reused. names,
+ * authz_ids and tokens are parallel and sorted by name. A valid authorization of the same account,
+ * name and wildcard flag that lives at least until min_reuse_us is used instead of the new one.
+ * Created ready when all are reused. */
 struct order_new {
 	struct ident id;
 	const struct bytes *names;
@@ -39,13 +49,14 @@ struct order_new {
 	int64_t min_reuse_us;
 };
 extern const struct db_stmt order_new_stmt, order_get_stmt, order_finalize_stmt;
-void order_new_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct order_new *in);
-void order_get_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *id);
-/* finalize: guarded ready → processing. Refusals leave the order as it was: STORE_NOT_READY (also when it is processing or
- * valid already), STORE_NAMES_DIFFER, STORE_KEY_BLOCKED, STORE_KEY_IS_ACCOUNT, STORE_EXPIRED, STORE_NOT_FOUND.
- * names: the CSR's canonical sorted names. key_thumbprint: RFC 7638 thumbprint of the CSR's key. */
+void order_new_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_new *in);
+void order_get_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id);
+/* finalize: guarded ready → processing. Refusals leave the order as it was: STORE_NOT_READY (also
+ * when it is processing or valid already), STORE_NAMES_DIFFER, STORE_KEY_BLOCKED,
+ * STORE_KEY_IS_ACCOUNT, STORE_EXPIRED, STORE_NOT_FOUND. names: the CSR's canonical sorted names.
+ * key_thumbprint: RFC 7638 thumbprint of the CSR's key. */
 struct order_finalize {
 	struct ident id;
 	const struct bytes *names;
@@ -54,23 +65,27 @@ struct order_finalize {
 	uint8_t spki_sha256[32];
 	uint8_t key_thumbprint[THUMBPRINT_LEN];
 };
-void order_finalize_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct order_finalize *in);
+void order_finalize_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_finalize *in);
 /* For all three. On STORE_OK the order is as it is now; otherwise *ret is untouched. */
 enum store_code order_result(const struct db_call *c, struct order *ret);
 
-/* Certificate download by order id. The chain comes from the issuer row. STORE_NOT_FOUND while there is none. */
+/* Certificate download by order id. The chain comes from the issuer row. STORE_NOT_FOUND while
+ * there is none. */
 extern const struct db_stmt order_certificate_stmt;
-void order_certificate_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	const struct ident *order);
+void order_certificate_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *order);
 /* DER of the certificate and PEM of the chain behind it, borrowed. */
-enum store_code order_certificate_result(const struct db_call *c, struct bytes *ret_der, struct bytes *ret_chain_pem);
+enum store_code order_certificate_result(const struct db_call *c, struct bytes *ret_der,
+	struct bytes *ret_chain_pem);
 
 /* revokeCert (section 7.6). der is compared whole with what is stored (STORE_NOT_FOUND otherwise).
- * account NULL: signed by the certificate's own key; the caller has proved that the request's key is the certificate's.
- * account given: its own certificate, or it holds valid authorizations for every name (STORE_UNAUTHORIZED otherwise).
- * by the certificate's key with reason 1 (or raising an earlier reason to 1): the key is blocked as well. */
+ * account NULL: signed by the certificate's own key; the caller has proved that the request's key
+ * is the certificate's. account given: its own certificate, or it holds valid authorizations for
+ * every name (STORE_UNAUTHORIZED otherwise). by the certificate's key with reason 1 (or raising an
+ * earlier reason to 1): the key is blocked as well. */
 extern const struct db_stmt revoke_stmt;
-void revoke_call(struct db_call *c, const struct ident *account, const uint8_t thumbprint[THUMBPRINT_LEN],
-	struct bytes serial, struct bytes der, int reason);
+void revoke_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], struct bytes serial, struct bytes der,
+	int reason);
 enum store_code revoke_result(const struct db_call *c);

@@ -1,15 +1,16 @@
 /* sweep.c — see sweep.h. Column numbers are those of sql/api/sweep.sql. */
 #include "lib/store/sweep.h"
 
-const struct db_stmt sweep_due_stmt = {
-	"sweep_due", "SELECT r_kind, r_id FROM assay.sweep_due($1, $2)", DB_ROWS, 2, {DB_T_INT, DB_T_INT}};
-const struct db_stmt sweep_dead_stmt = {
-	"sweep_dead", "SELECT assay.sweep_dead($1, $2)", DB_NOTHING, 2, {DB_T_INT, DB_T_IDENT}};
-const struct db_stmt partitions_stmt = {
-	"partitions", "SELECT assay.partitions($1, $2)", DB_ONE_ROW, 2, {DB_T_INT, DB_T_BIGINT}};
-const struct db_stmt audit_seal_stmt = {"audit_seal", "SELECT assay.audit_seal($1)", DB_ONE_ROW, 1, {DB_T_INT}};
-const struct db_stmt heartbeat_stmt = {
-	"heartbeat", "SELECT assay.heartbeat($1, $2, $3)", DB_NOTHING, 3, {DB_T_TEXT, DB_T_TEXT, DB_T_INT}};
+const struct db_stmt sweep_due_stmt = {"sweep_due",
+	"SELECT r_kind, r_id FROM assay.sweep_due($1, $2)", DB_ROWS, 2, {DB_T_INT, DB_T_INT}};
+const struct db_stmt sweep_dead_stmt = {"sweep_dead", "SELECT assay.sweep_dead($1, $2)", DB_NOTHING,
+	2, {DB_T_INT, DB_T_IDENT}};
+const struct db_stmt partitions_stmt = {"partitions", "SELECT assay.partitions($1, $2)", DB_ONE_ROW,
+	2, {DB_T_INT, DB_T_BIGINT}};
+const struct db_stmt audit_seal_stmt = {"audit_seal", "SELECT assay.audit_seal($1)", DB_ONE_ROW, 1,
+	{DB_T_INT}};
+const struct db_stmt heartbeat_stmt = {"heartbeat", "SELECT assay.heartbeat($1, $2, $3)",
+	DB_NOTHING, 3, {DB_T_TEXT, DB_T_TEXT, DB_T_INT}};
 
 void sweep_due_call(struct db_call *c, int limit, int backoff_secs)
 {
@@ -23,7 +24,8 @@ size_t sweep_due_count(const struct db_call *c)
 	return (size_t)db_nrows(c->result);
 }
 
-void sweep_due_at(const struct db_call *c, size_t i, enum sweep_kind *ret_kind, struct ident *ret_id)
+void sweep_due_at(const struct db_call *c, size_t i, enum sweep_kind *ret_kind,
+	struct ident *ret_id)
 {
 	*ret_kind = (enum sweep_kind)db_int(c->result, (int)i, 0);
 	*ret_id = db_ident(c->result, (int)i, 1);

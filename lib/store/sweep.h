@@ -1,22 +1,26 @@
-/* sweep.h — calls of the keeper (sql/api/sweep.sql): what is due and not being worked on, expiry, partitions, audit chain. */
+/* sweep.h — calls of the keeper (sql/api/sweep.sql): what is due and not being worked on, expiry,
+ * partitions, audit chain. */
 #pragma once
 
 #include "lib/store/db.h"
 
 enum sweep_kind { SWEEP_VALIDATE = 0, SWEEP_CAA = 1, SWEEP_SIGN = 2 };
 
-/* Rows in processing whose due time has passed and whose lease, if any, ran out. Up to limit rows, oldest first.
- * Pushes their due time forward by backoff_secs so that the next sweep does not queue them again at once. */
+/* Rows in processing whose due time has passed and whose lease, if any, ran out. Up to limit rows,
+ * oldest first. Pushes their due time forward by backoff_secs so that the next sweep does not queue
+ * them again at once. */
 extern const struct db_stmt sweep_due_stmt;
 void sweep_due_call(struct db_call *c, int limit, int backoff_secs);
 size_t sweep_due_count(const struct db_call *c);
-void sweep_due_at(const struct db_call *c, size_t i, enum sweep_kind *ret_kind, struct ident *ret_id);
+void sweep_due_at(const struct db_call *c, size_t i, enum sweep_kind *ret_kind,
+	struct ident *ret_id);
 
 /* Dead letters: makes the object's order invalid with serverInternal. Unknown ids are ignored. */
 extern const struct db_stmt sweep_dead_stmt;
 void sweep_dead_call(struct db_call *c, enum sweep_kind kind, const struct ident *id);
 
-/* Creates the partitions for the next days and drops those wholly older than retention. One int: how many changed. */
+/* Creates the partitions for the next days and drops those wholly older than retention. One int:
+ * how many changed. */
 extern const struct db_stmt partitions_stmt;
 void partitions_call(struct db_call *c, int days_ahead, int64_t retention_secs);
 
@@ -24,6 +28,7 @@ void partitions_call(struct db_call *c, int days_ahead, int64_t retention_secs);
 extern const struct db_stmt audit_seal_stmt;
 void audit_seal_call(struct db_call *c, int limit);
 
-/* Worker heartbeats, for status and /ready: every program with a database role calls it now and then. */
+/* Worker heartbeats, for status and /ready: every program with a database role calls it now and
+ * then. */
 extern const struct db_stmt heartbeat_stmt;
 void heartbeat_call(struct db_call *c, const char *program, const char *host, int pid);

@@ -1,21 +1,21 @@
 /* validation.c — see validation.h. Column numbers are those of sql/api/validation.sql. */
 #include "lib/store/validation.h"
 
-const struct db_stmt validation_claim_stmt = {
-	"validation_claim",
-	"SELECT r_id, r_account, r_attempt, r_tries, r_name, r_wildcard, r_type, r_secret, r_key_thumbprint "
+const struct db_stmt validation_claim_stmt = {"validation_claim",
+	"SELECT r_id, r_account, r_attempt, r_tries, r_name, r_wildcard, r_type, r_secret, "
+	"r_key_thumbprint "
 	"FROM assay.validation_claim($1, $2)",
 	DB_ROWS, 2, {DB_T_IDENTS, DB_T_INT}};
-const struct db_stmt validation_finish_stmt = {
-	"validation_finish", "SELECT id FROM assay.validation_finish($1, $2, $3, $4, $5, $6, $7, $8) id", DB_ROWS, 8,
-	{DB_T_IDENTS, DB_T_INTS, DB_T_INTS, DB_T_TEXTS, DB_T_TIMES, DB_T_TIMES, DB_T_TEXTS, DB_T_TIME}};
-const struct db_stmt caa_claim_stmt = {
-	"caa_claim",
-	"SELECT r_order, r_account, r_attempt, r_authz, r_name, r_wildcard, r_method FROM assay.caa_claim($1, $2)",
+const struct db_stmt validation_finish_stmt = {"validation_finish",
+	"SELECT id FROM assay.validation_finish($1, $2, $3, $4, $5, $6, $7, $8) id", DB_ROWS, 8,
+	{DB_T_IDENTS, DB_T_INTS, DB_T_INTS, DB_T_TEXTS, DB_T_TIMES, DB_T_TIMES, DB_T_TEXTS,
+		DB_T_TIME}};
+const struct db_stmt caa_claim_stmt = {"caa_claim",
+	"SELECT r_order, r_account, r_attempt, r_authz, r_name, r_wildcard, r_method FROM "
+	"assay.caa_claim($1, $2)",
 	DB_ROWS, 2, {DB_T_IDENTS, DB_T_INT}};
-const struct db_stmt caa_finish_stmt = {
-	"caa_finish", "SELECT assay.caa_finish($1, $2, $3, $4)", DB_NOTHING, 4,
-	{DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS, DB_T_TIME}};
+const struct db_stmt caa_finish_stmt = {"caa_finish", "SELECT assay.caa_finish($1, $2, $3, $4)",
+	DB_NOTHING, 4, {DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS, DB_T_TIME}};
 
 void validation_claim_call(struct db_call *c, const struct ident *ids, size_t count, int lease_secs)
 {
@@ -90,8 +90,8 @@ static struct columns columns_gather(const struct validation_result *results, si
 	return x;
 }
 
-void validation_finish_call(struct db_call *c, const struct validation_result *results, size_t count,
-	int64_t valid_until_us)
+void validation_finish_call(struct db_call *c, const struct validation_result *results,
+	size_t count, int64_t valid_until_us)
 {
 	struct columns x = columns_gather(results, count);
 

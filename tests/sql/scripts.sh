@@ -26,8 +26,9 @@ expect() {
 }
 
 echo 1..17
-# shellcheck disable=SC2046 # here and below: one word a value
-set -- $(sed 's/^\\ir given.psql$//' <<-'EOF' | cat "$here/given.psql" - | psql -X
+given=$({
+	cat "$here/given.psql"
+	cat <<-'EOF'
 	SELECT given_account() AS a, new_serial() AS s \gset
 	SELECT id FROM given_processing(:'a', 'admin.example.org') \gset
 	SELECT taken(:'id') > 0, reserved(:'id', 1, :'s'), issued(:'id', 1, :'s') \g /dev/null
@@ -36,11 +37,11 @@ set -- $(sed 's/^\\ir given.psql$//' <<-'EOF' | cat "$here/given.psql" - | psql 
 	SELECT 'GIVEN', :'a', substr(:'s', 3), encode(sha256('key'), 'hex');
 	DROP SCHEMA tap CASCADE;
 	COMMIT;
+	EOF
+} | psql -X | sed -n 's/^GIVEN|//p')
+IFS='|' read -r account serial spki <<EOF
+$given
 EOF
-)
-# shellcheck disable=SC2046
-set -- $(echo "$*" | tr ' |' '\n\n' | sed -n '/GIVEN/,$p' | tail -n +2)
-account=$1 serial=$2 spki=$3
 
 expect "a dry run finds the serial" '^1|1$' revoke_by_serial.sql -v serial="$serial" -v reason=4 -v why=test
 expect "and says that it is one" 'Dry run' revoke_by_serial.sql -v serial="$serial" -v reason=4 -v why=test

@@ -5,7 +5,10 @@ set -eu
 top=$(cd "$(dirname "$0")/../.." && pwd)
 bin=$(for d in /usr/lib/postgresql/*/bin "$(pg_config --bindir 2>/dev/null || true)"; do
 	[ -x "$d/initdb" ] && echo "$d"; done | sort -V | tail -n 1)
-[ -n "$bin" ] && command -v psql >/dev/null || { echo "PostgreSQL is not installed" >&2; exit 77; }
+if [ -z "$bin" ] || ! command -v psql >/dev/null; then
+	echo "PostgreSQL is not installed" >&2
+	exit 77
+fi
 
 # PostgreSQL refuses to run as root.
 as=""
@@ -13,6 +16,7 @@ as=""
 dir=$(mktemp -d "${TMPDIR:-/tmp}/assay-sql.XXXXXX")
 [ -z "$as" ] || chown nobody "$dir"
 chmod 755 "$dir"
+# shellcheck disable=SC2317 # called by the trap
 stop() {
 	(cd / && $as "$bin/pg_ctl" -D "$dir/data" -m immediate -w stop >/dev/null 2>&1) || true
 	rm -rf "$dir"

@@ -13,17 +13,19 @@
 #include "lib/base/clock.h"
 #include "lib/base/rnd.h"
 
-static const struct db_stmt *const account_table[] = {&account_key_stmt, &account_new_stmt, &account_get_stmt,
-	&account_update_stmt, &account_deactivate_stmt, &account_rekey_stmt, &account_orders_stmt, &heartbeat_stmt, NULL};
-static const struct db_stmt *const order_table[] = {&account_key_stmt, &order_new_stmt, &order_get_stmt, &order_finalize_stmt,
-	&order_certificate_stmt, &revoke_stmt, &authz_get_stmt, &authz_deactivate_stmt, &challenge_respond_stmt, &heartbeat_stmt,
-	NULL};
-static const struct db_stmt *const validator_table[] = {&validation_claim_stmt, &validation_finish_stmt, &caa_claim_stmt,
-	&caa_finish_stmt, &heartbeat_stmt, NULL};
-static const struct db_stmt *const signer_table[] = {&issuance_claim_stmt, &issuance_reserve_stmt, &issuance_issue_stmt,
-	&issuance_refuse_stmt, &issuance_defer_caa_stmt, &issuer_register_stmt, &heartbeat_stmt, NULL};
-static const struct db_stmt *const keeper_table[] = {&sweep_due_stmt, &sweep_dead_stmt, &partitions_stmt, &audit_seal_stmt,
-	&heartbeat_stmt, NULL};
+static const struct db_stmt *const account_table[] = {&account_key_stmt, &account_new_stmt,
+	&account_get_stmt, &account_update_stmt, &account_deactivate_stmt, &account_rekey_stmt,
+	&account_orders_stmt, &heartbeat_stmt, NULL};
+static const struct db_stmt *const order_table[] = {&account_key_stmt, &order_new_stmt,
+	&order_get_stmt, &order_finalize_stmt, &order_certificate_stmt, &revoke_stmt,
+	&authz_get_stmt, &authz_deactivate_stmt, &challenge_respond_stmt, &heartbeat_stmt, NULL};
+static const struct db_stmt *const validator_table[] = {&validation_claim_stmt,
+	&validation_finish_stmt, &caa_claim_stmt, &caa_finish_stmt, &heartbeat_stmt, NULL};
+static const struct db_stmt *const signer_table[] = {&issuance_claim_stmt, &issuance_reserve_stmt,
+	&issuance_issue_stmt, &issuance_refuse_stmt, &issuance_defer_caa_stmt,
+	&issuer_register_stmt, &heartbeat_stmt, NULL};
+static const struct db_stmt *const keeper_table[] = {&sweep_due_stmt, &sweep_dead_stmt,
+	&partitions_stmt, &audit_seal_stmt, &heartbeat_stmt, NULL};
 
 static const struct {
 	const char *role;
@@ -38,8 +40,9 @@ static const struct {
 
 /* The one issuing certificate of the tests: four bytes and their SHA-256. */
 static const uint8_t ISSUER_DER[] = "test";
-static const uint8_t ISSUER_SHA256[] = {0x9f, 0x86, 0xd0, 0x81, 0x88, 0x4c, 0x7d, 0x65, 0x9a, 0x2f, 0xea, 0xa0, 0xc5, 0x5a,
-	0xd0, 0x15, 0xa3, 0xbf, 0x4f, 0x1b, 0x2b, 0x0b, 0x82, 0x2c, 0xd1, 0x5d, 0x6c, 0x15, 0xb0, 0xf0, 0x0a, 0x08};
+static const uint8_t ISSUER_SHA256[] = {0x9f, 0x86, 0xd0, 0x81, 0x88, 0x4c, 0x7d, 0x65, 0x9a, 0x2f,
+	0xea, 0xa0, 0xc5, 0x5a, 0xd0, 0x15, 0xa3, 0xbf, 0x4f, 0x1b, 0x2b, 0x0b, 0x82, 0x2c, 0xd1,
+	0x5d, 0x6c, 0x15, 0xb0, 0xf0, 0x0a, 0x08};
 static const uint8_t SPKI_SHA256[32] = "the key of every test order";
 static const uint8_t KEY_THUMBPRINT[32] = "its thumbprint";
 
@@ -72,7 +75,7 @@ struct db *role_open(const char *role)
 	return db;
 }
 
-static void run(struct db *db, struct db_call *call)
+void must(struct db *db, struct db_call *call)
 {
 	int err = db_run_one(db, call);
 
@@ -89,9 +92,9 @@ void roles_open(struct roles *r)
 	r->validator = role_open("assay-validator");
 	r->signer = role_open("assay-signer");
 	r->keeper = role_open("assay-keeper");
-	issuer_register_call(&call, bytes_of(ISSUER_SHA256, 32), bytes_of(ISSUER_DER, 4), bytes_str("chain"),
-		bytes_str("test issuer"));
-	run(r->signer, &call);
+	issuer_register_call(&call, bytes_of(ISSUER_SHA256, 32), bytes_of(ISSUER_DER, 4),
+		bytes_str("chain"), bytes_str("test issuer"));
+	must(r->signer, &call);
 	db_call_done(&call);
 }
 
@@ -127,6 +130,12 @@ char *sql(const char *fmt, ...)
 	return xstrndup(out, len);
 }
 
+void assert_sql(const char *expected, char *got)
+{
+	assert_string_equal(got, expected);
+	free(got);
+}
+
 struct client client_new(struct roles *r)
 {
 	struct account_new in = {.id = ident_new(), .jwk = bytes_str("{}"), .terms_agreed = true};
@@ -139,7 +148,7 @@ struct client client_new(struct roles *r)
 	rnd_bytes(in.spki_sha256, sizeof(in.spki_sha256));
 	memcpy(c.thumbprint, in.thumbprint, sizeof(c.thumbprint));
 	account_new_call(&call, &in);
-	run(r->account, &call);
+	must(r->account, &call);
 	assert_int_equal(account_new_result(&call, &account, &created), STORE_OK);
 	assert_true(created);
 	account_done(&account);
@@ -168,9 +177,16 @@ struct placed order_place(struct roles *r, const struct client *c, const char *n
 	struct ident ids[NAMES_TEST_MAX];
 	uint8_t secrets[NAMES_TEST_MAX][32];
 	int64_t now = clock_wall_us();
-	struct order_new in = {.id = ident_new(), .names = list, .authz_ids = ids, .tokens = tokens,
-		.count = split(names, list), .profile = bytes_str("default"), .not_before_us = INT64_MIN,
-		.not_after_us = INT64_MIN, .expires_us = now + 7 * DAYS, .authz_expires_us = now + 7 * DAYS,
+	struct order_new in = {.id = ident_new(),
+		.names = list,
+		.authz_ids = ids,
+		.tokens = tokens,
+		.count = split(names, list),
+		.profile = bytes_str("default"),
+		.not_before_us = INT64_MIN,
+		.not_after_us = INT64_MIN,
+		.expires_us = now + 7 * DAYS,
+		.authz_expires_us = now + 7 * DAYS,
 		.min_reuse_us = now + 3600 * SECS};
 	struct placed p = {.id = in.id};
 	struct db_call call = {0};
@@ -182,7 +198,7 @@ struct placed order_place(struct roles *r, const struct client *c, const char *n
 		tokens[i] = bytes_of(secrets[i], 32);
 	}
 	order_new_call(&call, &c->id, c->thumbprint, &in);
-	run(r->order, &call);
+	must(r->order, &call);
 	p.code = order_result(&call, &o);
 	if (p.code == STORE_OK) {
 		assert_true(ident_equal(&o.id, &in.id));
@@ -199,14 +215,15 @@ struct placed order_place(struct roles *r, const struct client *c, const char *n
 	return p;
 }
 
-enum store_code order_look(struct roles *r, const struct client *c, const struct ident *id, enum order_status *status)
+enum store_code order_look(struct roles *r, const struct client *c, const struct ident *id,
+	enum order_status *status)
 {
 	struct db_call call = {0};
 	struct order o = {0};
 	enum store_code code;
 
 	order_get_call(&call, &c->id, c->thumbprint, id);
-	run(r->order, &call);
+	must(r->order, &call);
 	code = order_result(&call, &o);
 	if (code == STORE_OK) {
 		*status = o.status;
@@ -218,10 +235,14 @@ enum store_code order_look(struct roles *r, const struct client *c, const struct
 	return code;
 }
 
-enum store_code order_finish_by(struct db *db, const struct client *c, const struct ident *id, const char *names)
+enum store_code order_finish_by(struct db *db, const struct client *c, const struct ident *id,
+	const char *names)
 {
 	struct bytes list[NAMES_TEST_MAX];
-	struct order_finalize in = {.id = *id, .names = list, .count = split(names, list), .csr = bytes_str("csr")};
+	struct order_finalize in = {.id = *id,
+		.names = list,
+		.count = split(names, list),
+		.csr = bytes_str("csr")};
 	struct db_call call = {0};
 	struct order o = {0};
 	enum store_code code;
@@ -229,7 +250,7 @@ enum store_code order_finish_by(struct db *db, const struct client *c, const str
 	memcpy(in.spki_sha256, SPKI_SHA256, 32);
 	memcpy(in.key_thumbprint, KEY_THUMBPRINT, 32);
 	order_finalize_call(&call, &c->id, c->thumbprint, &in);
-	run(db, &call);
+	must(db, &call);
 	code = order_result(&call, &o);
 	if (code == STORE_OK)
 		assert_int_equal(o.status, ORDER_PROCESSING);
@@ -238,15 +259,15 @@ enum store_code order_finish_by(struct db *db, const struct client *c, const str
 	return code;
 }
 
-enum store_code respond(struct roles *r, const struct client *c, const struct ident *authz, enum challenge_type type,
-	bool *queued)
+enum store_code respond(struct roles *r, const struct client *c, const struct ident *authz,
+	enum challenge_type type, bool *queued)
 {
 	struct db_call call = {0};
 	struct authz a;
 	enum store_code code;
 
 	challenge_respond_call(&call, &c->id, c->thumbprint, authz, type);
-	run(r->order, &call);
+	must(r->order, &call);
 	code = authz_result(&call, &a, queued);
 	if (code == STORE_OK)
 		assert_int_equal(a.attempted, type);
@@ -260,7 +281,7 @@ int32_t validation_take(struct db *db, const struct ident *authz, int lease_secs
 	struct validation_job job = {0};
 
 	validation_claim_call(&call, authz, 1, lease_secs);
-	run(db, &call);
+	must(db, &call);
 	if (validation_claim_count(&call) > 0) {
 		validation_claim_at(&call, 0, &job);
 		assert_true(ident_equal(&job.authz, authz));
@@ -271,16 +292,22 @@ int32_t validation_take(struct db *db, const struct ident *authz, int lease_secs
 	return job.attempt;
 }
 
-size_t validation_end(struct db *db, const struct ident *authz, int32_t attempt, enum validation_outcome outcome)
+size_t validation_end(struct db *db, const struct ident *authz, int32_t attempt,
+	enum validation_outcome outcome)
 {
-	struct validation_result in = {.authz = *authz, .attempt = attempt, .outcome = outcome,
-		.problem = bytes_str("{\"type\":\"urn:ietf:params:acme:error:dns\",\"detail\":\"no\",\"status\":400}"),
-		.retry_us = clock_wall_us(), .caa_us = clock_wall_us(), .evidence = bytes_str("{}")};
+	struct validation_result in = {.authz = *authz,
+		.attempt = attempt,
+		.outcome = outcome,
+		.problem = bytes_str("{\"type\":\"urn:ietf:params:acme:error:dns\",\"detail\":"
+				     "\"no\",\"status\":400}"),
+		.retry_us = clock_wall_us(),
+		.caa_us = clock_wall_us(),
+		.evidence = bytes_str("{}")};
 	struct db_call call = {0};
 	size_t count;
 
 	validation_finish_call(&call, &in, 1, clock_wall_us() + 30 * DAYS);
-	run(db, &call);
+	must(db, &call);
 	count = validation_finish_count(&call);
 	db_call_done(&call);
 	return count;
@@ -293,8 +320,8 @@ void order_validate(struct roles *r, const struct client *c, const struct placed
 	for (size_t i = 0; i < o->count; i++) {
 		if (respond(r, c, &o->authzs[i], CHALLENGE_DNS_01, &queued) != STORE_OK || !queued)
 			continue;
-		validation_end(r->validator, &o->authzs[i], validation_take(r->validator, &o->authzs[i], 60),
-			VALIDATION_VALID);
+		validation_end(r->validator, &o->authzs[i],
+			validation_take(r->validator, &o->authzs[i], 60), VALIDATION_VALID);
 	}
 }
 
@@ -314,7 +341,7 @@ int32_t issuance_take(struct db *db, const struct ident *order, int lease_secs)
 	int32_t attempt = 0;
 
 	issuance_claim_call(&call, order, 1, lease_secs);
-	run(db, &call);
+	must(db, &call);
 	if (issuance_claim_count(&call) > 0) {
 		issuance_claim_at(&call, 0, &job);
 		assert_true(ident_equal(&job.order, order));
@@ -341,23 +368,29 @@ struct issued issued_make(void)
 	return c;
 }
 
-bool issuance_record(struct db *db, const struct ident *order, int32_t attempt, const struct issued *c)
+bool issuance_record(struct db *db, const struct ident *order, int32_t attempt,
+	const struct issued *c)
 {
-	struct issuance_reservation in = {.order = *order, .attempt = attempt, .serial = bytes_of(c->serial, 18),
-		.tbs = bytes_of(c->tbs, sizeof(c->tbs)), .spki_sha256 = bytes_of(SPKI_SHA256, 32),
-		.issuer = bytes_of(ISSUER_SHA256, 32), .not_before_us = clock_wall_us(),
+	struct issuance_reservation in = {.order = *order,
+		.attempt = attempt,
+		.serial = bytes_of(c->serial, 18),
+		.tbs = bytes_of(c->tbs, sizeof(c->tbs)),
+		.spki_sha256 = bytes_of(SPKI_SHA256, 32),
+		.issuer = bytes_of(ISSUER_SHA256, 32),
+		.not_before_us = clock_wall_us(),
 		.not_after_us = clock_wall_us() + 90 * DAYS};
 	struct db_call call = {0};
 	bool accepted;
 
 	issuance_reserve_call(&call, &in, 1);
-	run(db, &call);
+	must(db, &call);
 	accepted = issuance_reserve_count(&call) == 1;
 	db_call_done(&call);
 	return accepted;
 }
 
-bool issuance_store(struct db *db, const struct ident *order, int32_t attempt, const struct issued *c)
+bool issuance_store(struct db *db, const struct ident *order, int32_t attempt,
+	const struct issued *c)
 {
 	struct bytes serial = bytes_of(c->serial, 18);
 	struct bytes der = bytes_of(c->der, sizeof(c->der));
@@ -365,13 +398,14 @@ bool issuance_store(struct db *db, const struct ident *order, int32_t attempt, c
 	bool accepted;
 
 	issuance_issue_call(&call, order, &attempt, &serial, &der, 1);
-	run(db, &call);
+	must(db, &call);
 	accepted = issuance_issue_count(&call) == 1;
 	db_call_done(&call);
 	return accepted;
 }
 
-struct issued order_issue(struct roles *r, const struct client *c, const char *names, struct placed *ret)
+struct issued order_issue(struct roles *r, const struct client *c, const char *names,
+	struct placed *ret)
 {
 	struct placed o = order_processing(r, c, names);
 	int32_t attempt = issuance_take(r->signer, &o.id, 60);

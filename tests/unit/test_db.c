@@ -1,5 +1,6 @@
-/* test_db.c — db.c itself: types both ways, batches larger than any buffer, isolation of a bad call, and what a caller is
- * told when the connection dies, before and after the commit (tests/sql/server.sh starts the server). */
+/* test_db.c — db.c itself: types both ways, batches larger than any buffer, isolation of a bad
+ * call, and what a caller is told when the connection dies, before and after the commit
+ * (tests/sql/server.sh starts the server). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,29 +18,36 @@
 #include "lib/base/clock.h"
 #include "tests/unit/store_fixture.h"
 
-static const struct db_stmt scalars_stmt = {
-	"scalars", "SELECT $1::uuid, $2::text, $3::bytea, $4::int, $5::bigint, $6::bool, $7::timestamptz, $8::text, $4::int2",
+static const struct db_stmt scalars_stmt = {"scalars",
+	"SELECT $1::uuid, $2::text, $3::bytea, $4::int, $5::bigint, $6::bool, $7::timestamptz, "
+	"$8::text, $4::int2",
 	DB_ONE_ROW, 8,
-	{DB_T_IDENT, DB_T_TEXT, DB_T_BYTES, DB_T_INT, DB_T_BIGINT, DB_T_BOOL, DB_T_TIME, DB_T_TEXT}};
-static const struct db_stmt arrays_stmt = {
-	"arrays", "SELECT $1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $2::text[] = '{a,NULL,\"\"}'",
+	{DB_T_IDENT, DB_T_TEXT, DB_T_BYTES, DB_T_INT, DB_T_BIGINT, DB_T_BOOL, DB_T_TIME,
+		DB_T_TEXT}};
+static const struct db_stmt arrays_stmt = {"arrays",
+	"SELECT $1::uuid[], $2::text[], $3::bytea[], $4::int[], $5::timestamptz[], $2::text[] = "
+	"'{a,NULL,\"\"}'",
 	DB_ONE_ROW, 5, {DB_T_IDENTS, DB_T_TEXTS, DB_T_BYTESES, DB_T_INTS, DB_T_TIMES}};
-static const struct db_stmt echo_stmt = {"echo", "SELECT $1::bytea || $1::bytea", DB_ONE_ROW, 1, {DB_T_BYTES}};
-static const struct db_stmt put_stmt = {"put", "INSERT INTO public.t (k) VALUES ($1)", DB_NOTHING, 1, {DB_T_INT}};
-static const struct db_stmt raise_stmt = {
-	"raise", "SELECT public.raise_state($1)", DB_NOTHING, 1, {DB_T_TEXT}};
-static const struct db_stmt die_stmt = {
-	"die", "SELECT pg_terminate_backend(pg_backend_pid())", DB_NOTHING, 0, {0}};
-static const struct db_stmt absent_stmt = {"absent", "SELECT assay.no_such_function($1)", DB_NOTHING, 1, {DB_T_INT}};
-static const struct db_stmt *const table[] = {&scalars_stmt, &arrays_stmt, &echo_stmt, &put_stmt, &raise_stmt, &die_stmt,
-	NULL};
+static const struct db_stmt echo_stmt = {"echo", "SELECT $1::bytea || $1::bytea", DB_ONE_ROW, 1,
+	{DB_T_BYTES}};
+static const struct db_stmt put_stmt = {"put", "INSERT INTO public.t (k) VALUES ($1)", DB_NOTHING,
+	1, {DB_T_INT}};
+static const struct db_stmt raise_stmt = {"raise", "SELECT public.raise_state($1)", DB_NOTHING, 1,
+	{DB_T_TEXT}};
+static const struct db_stmt die_stmt = {"die", "SELECT pg_terminate_backend(pg_backend_pid())",
+	DB_NOTHING, 0, {0}};
+static const struct db_stmt absent_stmt = {"absent", "SELECT assay.no_such_function($1)",
+	DB_NOTHING, 1, {DB_T_INT}};
+static const struct db_stmt *const table[] = {&scalars_stmt, &arrays_stmt, &echo_stmt, &put_stmt,
+	&raise_stmt, &die_stmt, NULL};
 static const struct db_stmt *const drifted[] = {&echo_stmt, &absent_stmt, &put_stmt, NULL};
 
 static struct db *db;
 
 static int setup(void **state)
 {
-	free(sql("CREATE TABLE public.t (k int PRIMARY KEY DEFERRABLE INITIALLY IMMEDIATE, late int UNIQUE DEFERRABLE INITIALLY DEFERRED);"
+	free(sql("CREATE TABLE public.t (k int PRIMARY KEY DEFERRABLE INITIALLY IMMEDIATE, late "
+		 "int UNIQUE DEFERRABLE INITIALLY DEFERRED);"
 		 "CREATE FUNCTION public.raise_state(s text) RETURNS void LANGUAGE plpgsql AS "
 		 "'BEGIN RAISE EXCEPTION ''asked for'' USING ERRCODE = s; END'"));
 	return db_open("", "postgres", NULL, table, &db);
@@ -114,17 +122,21 @@ static void every_array_type_comes_back_as_it_went(void **state)
 	assert_int_equal(db_run_one(db, &call), OK);
 	got = db_array_ident(call.result, 0, 0, 1);
 	assert_true(db_array_count(call.result, 0, 0) == 2 && ident_equal(&got, &ids[1]));
-	assert_true(db_array_count(call.result, 0, 1) == 3 && bytes_is(db_array_at(call.result, 0, 1, 0), "a"));
+	assert_true(db_array_count(call.result, 0, 1) == 3 &&
+		bytes_is(db_array_at(call.result, 0, 1, 0), "a"));
 	assert_null(db_array_at(call.result, 0, 1, 1).ptr);
-	assert_true(db_array_at(call.result, 0, 1, 2).ptr != NULL && db_array_at(call.result, 0, 1, 2).len == 0);
+	assert_true(db_array_at(call.result, 0, 1, 2).ptr != NULL &&
+		db_array_at(call.result, 0, 1, 2).len == 0);
 	assert_int_equal(db_array_count(call.result, 0, 2), 0);
 	assert_int_equal(db_array_int(call.result, 0, 3, 1), -1);
-	assert_true(db_array_time(call.result, 0, 4, 0) == INT64_MIN && db_array_time(call.result, 0, 4, 1) == times[1]);
+	assert_true(db_array_time(call.result, 0, 4, 0) == INT64_MIN &&
+		db_array_time(call.result, 0, 4, 1) == times[1]);
 	assert_true(db_bool(call.result, 0, 5));
 	db_call_done(&call);
 }
 
-/* 64 MiB out and 128 MiB back in one pipeline: whoever only writes, or only reads, would wait for ever. */
+/* 64 MiB out and 128 MiB back in one pipeline: whoever only writes, or only reads, would wait for
+ * ever. */
 static void a_batch_larger_than_every_buffer_does_not_stall(void **state)
 {
 	enum { CALLS = 512, SIZE = 128 * 1024 };
@@ -182,8 +194,8 @@ static void each_sqlstate_means_what_it_should(void **state)
 	static const struct {
 		const char *state;
 		int err;
-	} CASES[] = {{"40001", ERR_BUSY}, {"40P01", ERR_BUSY}, {"55P03", ERR_BUSY}, {"57014", ERR_BUSY}, {"23505", ERR_CONFLICT},
-		{"23514", ERR_DB}, {"P0001", ERR_DB}};
+	} CASES[] = {{"40001", ERR_BUSY}, {"40P01", ERR_BUSY}, {"55P03", ERR_BUSY},
+		{"57014", ERR_BUSY}, {"23505", ERR_CONFLICT}, {"23514", ERR_DB}, {"P0001", ERR_DB}};
 	struct db_call call = {0};
 
 	for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
@@ -192,7 +204,8 @@ static void each_sqlstate_means_what_it_should(void **state)
 		assert_int_equal(db_run_one(db, &call), CASES[i].err);
 		assert_non_null(strstr(db_error(db), "asked for"));
 	}
-	/* A server that turned into a standby: the next db_ensure looks for the one that takes writes. */
+	/* A server that turned into a standby: the next db_ensure looks for the one that takes
+	 * writes. */
 	db_call_init(&call, &raise_stmt);
 	db_bind_str(&call, "25006");
 	assert_int_equal(db_run_one(db, &call), ERR_DB);
@@ -226,7 +239,8 @@ static void an_idle_connection_that_was_closed_is_noticed(void **state)
 {
 	struct db_call call = {0};
 
-	free(sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'postgres'"));
+	free(sql("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE "
+		 "application_name = 'postgres'"));
 	usleep(100 * 1000);
 	assert_int_equal(db_ensure(db), OK);
 	put(&call, 1);
@@ -251,7 +265,8 @@ static struct proxy {
 	pthread_t thread;
 	int listener;
 	char dir[64];
-	atomic_int cut; /* 0 pass all, 1 swallow the server's answers and hang up after the next request, 2 swallow requests */
+	atomic_int cut; /* 0 pass all, 1 swallow the server's answers and hang up after the next
+			   request, 2 swallow requests */
 } proxy;
 
 static int dial(void)
@@ -361,8 +376,8 @@ static void a_connection_lost_around_the_commit_is_uncertain(void **state)
 
 static void a_commit_that_fails_is_no_success(void **state)
 {
-	static const struct db_stmt late_stmt = {
-		"late", "INSERT INTO public.t (k, late) VALUES ($1, 7)", DB_NOTHING, 1, {DB_T_INT}};
+	static const struct db_stmt late_stmt = {"late",
+		"INSERT INTO public.t (k, late) VALUES ($1, 7)", DB_NOTHING, 1, {DB_T_INT}};
 	static const struct db_stmt *const late_table[] = {&late_stmt, NULL};
 	struct db *other = NULL;
 	struct db_call calls[2] = {0};

@@ -1,4 +1,5 @@
-/* test_store.c — every call of lib/store, both ways, against a real PostgreSQL (tests/sql/server.sh starts it). */
+/* test_store.c — the calls of handlers and validators, both ways, against a real PostgreSQL
+ * (tests/sql/server.sh starts it). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,12 +26,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static void must(struct db *db, struct db_call *call)
-{
-	if (db_run_one(db, call) != OK)
-		fail_msg("%s: %s", call->stmt->name, db_error(db));
-}
-
 static enum order_status status_of(const struct client *c, const struct ident *id)
 {
 	enum order_status status = ORDER_INVALID;
@@ -39,19 +34,17 @@ static enum order_status status_of(const struct client *c, const struct ident *i
 	return status;
 }
 
-static void assert_sql(const char *expected, char *got)
-{
-	assert_string_equal(got, expected);
-	free(got);
-}
-
 /* ---- accounts ---- */
 
 static void newaccount_finds_the_account_of_a_known_key(void **state)
 {
 	struct bytes contact = bytes_str("mailto:a@example.org");
-	struct account_new in = {.id = ident_new(), .jwk = bytes_str("{\"kty\":\"EC\"}"), .contacts = &contact, .ncontacts = 1,
-		.terms_agreed = true, .only_existing = true};
+	struct account_new in = {.id = ident_new(),
+		.jwk = bytes_str("{\"kty\":\"EC\"}"),
+		.contacts = &contact,
+		.ncontacts = 1,
+		.terms_agreed = true,
+		.only_existing = true};
 	struct db_call call = {0};
 	struct account a = {0};
 	struct ident first = in.id;
@@ -65,7 +58,8 @@ static void newaccount_finds_the_account_of_a_known_key(void **state)
 	account_new_call(&call, &in);
 	must(r.account, &call);
 	assert_int_equal(account_new_result(&call, &a, &created), STORE_OK);
-	assert_true(created && a.terms_agreed && a.ncontacts == 1 && bytes_equal(a.contacts[0], contact));
+	assert_true(created && a.terms_agreed && a.ncontacts == 1 &&
+		bytes_equal(a.contacts[0], contact));
 	assert_true(llabs(a.created_us - clock_wall_us()) < 60 * SECS);
 	account_done(&a);
 	in.id = ident_new();
@@ -80,7 +74,8 @@ static void newaccount_finds_the_account_of_a_known_key(void **state)
 static void contacts_are_replaced_kept_or_emptied(void **state)
 {
 	struct client c = client_new(&r);
-	struct bytes contacts[] = {bytes_str("mailto:b@example.org"), bytes_str("mailto:c@example.org")};
+	struct bytes contacts[] = {bytes_str("mailto:b@example.org"),
+		bytes_str("mailto:c@example.org")};
 	struct db_call call = {0};
 	struct account a = {0};
 
@@ -159,9 +154,11 @@ static void deactivation_ends_everything_unfinished(void **state)
 	db_call_done(&call);
 	assert_false(issuance_store(r.signer, &processing.id, attempt, &cert));
 	assert_true(pending.code == STORE_OK);
-	assert_sql("4,4", sql("SELECT string_agg(status::text, ',') FROM assay.orders WHERE account_id = "
-			      "(SELECT account_id FROM assay.orders ORDER BY id DESC LIMIT 1)"));
-	assert_sql("4", sql("SELECT reason FROM assay.certificates ORDER BY reserved_at DESC LIMIT 1"));
+	assert_sql("4,4",
+		sql("SELECT string_agg(status::text, ',') FROM assay.orders WHERE account_id = "
+		    "(SELECT account_id FROM assay.orders ORDER BY id DESC LIMIT 1)"));
+	assert_sql("4",
+		sql("SELECT reason FROM assay.certificates ORDER BY reserved_at DESC LIMIT 1"));
 }
 
 static void the_orders_list_is_newest_first_and_paged(void **state)
@@ -207,7 +204,8 @@ static void an_order_becomes_ready_with_its_last_authorization(void **state)
 	assert_int_equal(attempt, 1);
 	assert_int_equal(validation_end(r.validator, &o.authzs[0], attempt, VALIDATION_VALID), 0);
 	assert_int_equal(status_of(&c, &o.id), ORDER_PENDING);
-	assert_int_equal(order_finish_by(r.order, &c, &o.id, "a.example.org b.example.org"), STORE_NOT_READY);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "a.example.org b.example.org"),
+		STORE_NOT_READY);
 	assert_int_equal(respond(&r, &c, &o.authzs[1], CHALLENGE_TLS_ALPN_01, &queued), STORE_OK);
 	attempt = validation_take(r.validator, &o.authzs[1], 60);
 	assert_int_equal(validation_end(r.validator, &o.authzs[1], attempt, VALIDATION_VALID), 1);
@@ -225,7 +223,8 @@ static void a_failed_authorization_ends_its_order_with_a_subproblem(void **state
 	char text[1000];
 
 	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
-	assert_int_equal(validation_end(r.validator, &o.authzs[0], validation_take(r.validator, &o.authzs[0], 60),
+	assert_int_equal(validation_end(r.validator, &o.authzs[0],
+				 validation_take(r.validator, &o.authzs[0], 60),
 				 VALIDATION_INVALID),
 		1);
 	order_get_call(&call, &c.id, c.thumbprint, &o.id);
@@ -249,7 +248,8 @@ static void responding_twice_queues_once_and_another_type_conflicts(void **state
 	struct placed o = order_place(&r, &c, "*.w.example.org x.example.org");
 	bool queued = false;
 
-	assert_int_equal(respond(&r, &stranger, &o.authzs[1], CHALLENGE_HTTP_01, &queued), STORE_NOT_FOUND);
+	assert_int_equal(respond(&r, &stranger, &o.authzs[1], CHALLENGE_HTTP_01, &queued),
+		STORE_NOT_FOUND);
 	assert_int_equal(respond(&r, &c, &o.authzs[0], CHALLENGE_HTTP_01, &queued), STORE_CONFLICT);
 	assert_int_equal(respond(&r, &c, &o.authzs[1], CHALLENGE_HTTP_01, &queued), STORE_OK);
 	assert_true(queued);
@@ -268,7 +268,8 @@ static void valid_authorizations_are_reused_by_the_same_account_only(void **stat
 	order_validate(&r, &c, &o);
 	again = order_place(&r, &c, "*.u.example.org u.example.org");
 	assert_int_equal(again.status, ORDER_READY);
-	assert_true(ident_equal(&again.authzs[0], &o.authzs[0]) && ident_equal(&again.authzs[1], &o.authzs[1]));
+	assert_true(ident_equal(&again.authzs[0], &o.authzs[0]) &&
+		ident_equal(&again.authzs[1], &o.authzs[1]));
 	again = order_place(&r, &c, "u.example.org v.example.org");
 	assert_int_equal(again.status, ORDER_PENDING);
 	assert_true(ident_equal(&again.authzs[0], &o.authzs[1]));
@@ -308,9 +309,17 @@ static void expiry_is_seen_at_once(void **state)
 	uint8_t secret[32] = {0};
 	struct bytes token = bytes_of(secret, 32);
 	struct ident authz = ident_new();
-	struct order_new in = {.id = ident_new(), .names = &name, .authz_ids = &authz, .tokens = &token, .count = 1,
-		.profile = bytes_str("default"), .not_before_us = clock_wall_us(), .not_after_us = clock_wall_us() + DAYS,
-		.expires_us = clock_wall_us() - 1, .authz_expires_us = clock_wall_us() - 1, .min_reuse_us = clock_wall_us()};
+	struct order_new in = {.id = ident_new(),
+		.names = &name,
+		.authz_ids = &authz,
+		.tokens = &token,
+		.count = 1,
+		.profile = bytes_str("default"),
+		.not_before_us = clock_wall_us(),
+		.not_after_us = clock_wall_us() + DAYS,
+		.expires_us = clock_wall_us() - 1,
+		.authz_expires_us = clock_wall_us() - 1,
+		.min_reuse_us = clock_wall_us()};
 	struct db_call call = {0};
 	struct order o = {0};
 	struct authz a;
@@ -340,11 +349,16 @@ static void finalize_refuses_and_leaves_the_order_ready(void **state)
 
 	order_validate(&r, &c, &o);
 	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org"), STORE_NAMES_DIFFER);
-	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org j.example.org"), STORE_NAMES_DIFFER);
-	assert_int_equal(order_finish_by(r.order, &d, &o.id, "h.example.org i.example.org"), STORE_NOT_FOUND);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id,
+				 "h.example.org i.example.org j.example.org"),
+		STORE_NAMES_DIFFER);
+	assert_int_equal(order_finish_by(r.order, &d, &o.id, "h.example.org i.example.org"),
+		STORE_NOT_FOUND);
 	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
-	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"), STORE_OK);
-	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"), STORE_NOT_READY);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"),
+		STORE_OK);
+	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"),
+		STORE_NOT_READY);
 }
 
 /* ---- validation ---- */
@@ -377,13 +391,14 @@ static void a_retry_shows_its_problem_and_can_be_claimed_again(void **state)
 	bool queued;
 
 	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
-	assert_int_equal(validation_end(r.validator, &o.authzs[0], validation_take(r.validator, &o.authzs[0], 60),
-				 VALIDATION_RETRY),
+	assert_int_equal(validation_end(r.validator, &o.authzs[0],
+				 validation_take(r.validator, &o.authzs[0], 60), VALIDATION_RETRY),
 		0);
 	authz_get_call(&call, &c.id, c.thumbprint, &o.authzs[0]);
 	must(r.order, &call);
 	assert_int_equal(authz_result(&call, &a, NULL), STORE_OK);
-	assert_true(a.status == AUTHZ_PENDING && a.challenge == CHALLENGE_PROCESSING && a.error.ptr != NULL);
+	assert_true(a.status == AUTHZ_PENDING && a.challenge == CHALLENGE_PROCESSING &&
+		a.error.ptr != NULL);
 	validation_claim_call(&call, o.authzs, 1, 60);
 	must(r.validator, &call);
 	assert_int_equal(validation_claim_count(&call), 1);
@@ -406,234 +421,6 @@ static void a_poisonous_validation_ends_the_order(void **state)
 	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
 }
 
-/* ---- issuance ---- */
-
-static void a_certificate_is_issued_downloaded_and_revoked(void **state)
-{
-	struct client c = client_new(&r);
-	struct client stranger = client_new(&r);
-	struct client other = client_new(&r);
-	struct placed o;
-	struct placed theirs;
-	struct issued cert = order_issue(&r, &c, "*.o.example.org o.example.org", &o);
-	struct db_call call = {0};
-	struct bytes der;
-	struct bytes chain;
-	struct bytes serial = bytes_of(cert.serial, 18);
-	struct bytes whole = bytes_of(cert.der, sizeof(cert.der));
-
-	assert_int_equal(status_of(&c, &o.id), ORDER_VALID);
-	order_certificate_call(&call, &c.id, c.thumbprint, &o.id);
-	must(r.order, &call);
-	assert_int_equal(order_certificate_result(&call, &der, &chain), STORE_OK);
-	assert_true(bytes_equal(der, whole) && bytes_is(chain, "chain"));
-	order_certificate_call(&call, &stranger.id, stranger.thumbprint, &o.id);
-	must(r.order, &call);
-	assert_int_equal(order_certificate_result(&call, &der, &chain), STORE_NOT_FOUND);
-
-	revoke_call(&call, &stranger.id, stranger.thumbprint, serial, whole, 0);
-	must(r.order, &call);
-	assert_int_equal(revoke_result(&call), STORE_UNAUTHORIZED);
-	revoke_call(&call, &c.id, c.thumbprint, serial, bytes_of(cert.der, sizeof(cert.der) - 1), 0);
-	must(r.order, &call);
-	assert_int_equal(revoke_result(&call), STORE_NOT_FOUND);
-	theirs = order_place(&r, &other, "*.o.example.org o.example.org");
-	order_validate(&r, &other, &theirs);
-	revoke_call(&call, &other.id, other.thumbprint, serial, whole, 4);
-	must(r.order, &call);
-	assert_int_equal(revoke_result(&call), STORE_OK);
-	revoke_call(&call, &c.id, c.thumbprint, serial, whole, 1);
-	must(r.order, &call);
-	assert_int_equal(revoke_result(&call), STORE_ALREADY_REVOKED);
-	db_call_done(&call);
-}
-
-static void a_crash_after_reserving_burns_the_serial(void **state)
-{
-	struct client c = client_new(&r);
-	struct placed o = order_processing(&r, &c, "r.example.org");
-	struct issued lost = issued_make();
-	struct issued cert = issued_make();
-	int32_t first = issuance_take(r.signer, &o.id, 0);
-	int32_t second;
-
-	assert_true(issuance_record(r.signer, &o.id, first, &lost));
-	assert_false(issuance_record(r.signer, &o.id, first, &cert));
-	second = issuance_take(r.signer, &o.id, 60);
-	assert_int_equal(second, 2);
-	assert_sql("t|4|1", sql("SELECT c.der IS NULL, c.reason, count(s.burnt_at) FROM assay.certificates c JOIN assay.serials s "
-				"USING (serial) GROUP BY c.serial, c.reserved_at ORDER BY c.reserved_at DESC LIMIT 1"));
-	assert_false(issuance_store(r.signer, &o.id, first, &lost));
-	assert_false(issuance_store(r.signer, &o.id, second, &lost));
-	assert_false(issuance_record(r.signer, &o.id, second, &lost));
-	assert_true(issuance_record(r.signer, &o.id, second, &cert));
-	assert_true(issuance_store(r.signer, &o.id, second, &cert));
-	assert_int_equal(status_of(&c, &o.id), ORDER_VALID);
-}
-
-static void a_certificate_other_than_the_reserved_one_is_impossible(void **state)
-{
-	struct client c = client_new(&r);
-	struct placed o = order_processing(&r, &c, "s.example.org");
-	struct issued cert = issued_make();
-	int32_t attempt = issuance_take(r.signer, &o.id, 60);
-	struct bytes serial = bytes_of(cert.serial, 18);
-	struct bytes der = bytes_of(cert.der, sizeof(cert.der));
-	struct db_call call = {0};
-
-	assert_true(issuance_record(r.signer, &o.id, attempt, &cert));
-	cert.der[100] ^= 1;
-	issuance_issue_call(&call, &o.id, &attempt, &serial, &der, 1);
-	assert_int_equal(db_run_one(r.signer, &call), ERR_DB);
-	db_call_done(&call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_PROCESSING);
-	assert_int_equal(db_ensure(r.signer), OK);
-	cert.der[100] ^= 1;
-	assert_true(issuance_store(r.signer, &o.id, attempt, &cert));
-}
-
-static void nothing_is_reserved_without_good_authorizations(void **state)
-{
-	struct client c = client_new(&r);
-	struct placed o = order_processing(&r, &c, "t.example.org");
-	int32_t attempt = issuance_take(r.signer, &o.id, 60);
-	struct issued cert = issued_make();
-	struct db_call call = {0};
-	struct bytes problem = bytes_str("{\"type\":\"x\"}");
-
-	authz_deactivate_call(&call, &c.id, c.thumbprint, &o.authzs[0]);
-	must(r.order, &call);
-	assert_false(issuance_record(r.signer, &o.id, attempt, &cert));
-	issuance_refuse_call(&call, &o.id, &attempt, &problem, 1);
-	must(r.signer, &call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
-	db_call_done(&call);
-}
-
-static void old_caa_results_send_the_order_round_again(void **state)
-{
-	struct client c = client_new(&r);
-	struct placed o = order_processing(&r, &c, "*.ca.example.org ca.example.org");
-	int32_t attempt = issuance_take(r.signer, &o.id, 60);
-	struct bytes none = bytes_of(NULL, 0);
-	struct db_call call = {0};
-	struct caa_job job;
-
-	issuance_defer_caa_call(&call, &o.id, &attempt, 1);
-	must(r.signer, &call);
-	assert_int_equal(issuance_take(r.signer, &o.id, 60), 0);
-	caa_claim_call(&call, &o.id, 1, 60);
-	must(r.validator, &call);
-	assert_int_equal(caa_claim_count(&call), 2);
-	caa_claim_at(&call, 0, &job);
-	assert_true(job.wildcard && job.method == CHALLENGE_DNS_01 && job.attempt == attempt + 1);
-	assert_true(ident_equal(&job.authz, &o.authzs[0]));
-	caa_finish_call(&call, &o.id, &job.attempt, &none, 1, clock_wall_us());
-	must(r.validator, &call);
-	assert_int_equal(issuance_take(r.signer, &o.id, 60), attempt + 2);
-	attempt += 2;
-	issuance_defer_caa_call(&call, &o.id, &attempt, 1);
-	must(r.signer, &call);
-	caa_claim_call(&call, &o.id, 1, 60);
-	must(r.validator, &call);
-	attempt++;
-	none = bytes_str("{\"type\":\"urn:ietf:params:acme:error:caa\"}");
-	caa_finish_call(&call, &o.id, &attempt, &none, 1, clock_wall_us());
-	must(r.validator, &call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
-	db_call_done(&call);
-}
-
-/* ---- keeper ---- */
-
-static bool sweep_finds(const struct ident *id, enum sweep_kind kind)
-{
-	struct db_call call = {0};
-	bool found = false;
-
-	sweep_due_call(&call, 10000, 60);
-	must(r.keeper, &call);
-	for (size_t i = 0; i < sweep_due_count(&call); i++) {
-		enum sweep_kind k;
-		struct ident got;
-
-		sweep_due_at(&call, i, &k, &got);
-		found |= ident_equal(&got, id) && k == kind;
-	}
-	db_call_done(&call);
-	return found;
-}
-
-static void make_everything_due(void)
-{
-	free(sql("UPDATE assay.authorizations SET due_at = now() - interval '1 s' WHERE due_at IS NOT NULL; "
-		 "UPDATE assay.orders SET due_at = now() - interval '1 s' WHERE due_at IS NOT NULL"));
-}
-
-static void the_sweep_finds_what_is_due_and_not_held(void **state)
-{
-	struct client c = client_new(&r);
-	struct placed o = order_place(&r, &c, "y.example.org");
-	struct placed p = order_processing(&r, &c, "z.example.org");
-	bool queued;
-	int32_t attempt;
-
-	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
-	assert_false(sweep_finds(&o.authzs[0], SWEEP_VALIDATE));
-	make_everything_due();
-	assert_true(sweep_finds(&o.authzs[0], SWEEP_VALIDATE));
-	assert_false(sweep_finds(&p.id, SWEEP_SIGN));
-	make_everything_due();
-	assert_true(sweep_finds(&p.id, SWEEP_SIGN));
-	make_everything_due();
-	attempt = validation_take(r.validator, &o.authzs[0], 60);
-	assert_false(sweep_finds(&o.authzs[0], SWEEP_VALIDATE));
-	validation_end(r.validator, &o.authzs[0], attempt, VALIDATION_VALID);
-	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
-}
-
-static void dead_letters_end_their_order(void **state)
-{
-	struct client c = client_new(&r);
-	struct placed o = order_place(&r, &c, "dead1.example.org");
-	struct placed p = order_processing(&r, &c, "dead2.example.org");
-	struct ident unknown = ident_new();
-	struct db_call call = {0};
-	bool queued;
-
-	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
-	sweep_dead_call(&call, SWEEP_VALIDATE, &o.authzs[0]);
-	must(r.keeper, &call);
-	sweep_dead_call(&call, SWEEP_SIGN, &p.id);
-	must(r.keeper, &call);
-	sweep_dead_call(&call, SWEEP_CAA, &unknown);
-	must(r.keeper, &call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
-	assert_int_equal(status_of(&c, &p.id), ORDER_INVALID);
-	db_call_done(&call);
-}
-
-static void housekeeping_runs(void **state)
-{
-	struct db_call call = {0};
-
-	heartbeat_call(&call, "assay-signer", "host", 1);
-	must(r.signer, &call);
-	must(r.signer, (heartbeat_call(&call, "assay-signer", "host", 1), &call));
-	assert_sql("1", sql("SELECT count(*) FROM assay.heartbeats"));
-	partitions_call(&call, 60, 400 * 86400);
-	must(r.keeper, &call);
-	assert_true(db_int(call.result, 0, 0) > 0);
-	partitions_call(&call, 60, 400 * 86400);
-	must(r.keeper, &call);
-	assert_int_equal(db_int(call.result, 0, 0), 0);
-	audit_seal_call(&call, 1000000);
-	must(r.keeper, &call);
-	assert_true(db_int(call.result, 0, 0) > 0);
-	assert_sql("", sql("SELECT assay.audit_verify()"));
-	db_call_done(&call);
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -652,14 +439,6 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_lost_lease_loses_its_result),
 		cmocka_unit_test(a_retry_shows_its_problem_and_can_be_claimed_again),
 		cmocka_unit_test(a_poisonous_validation_ends_the_order),
-		cmocka_unit_test(a_certificate_is_issued_downloaded_and_revoked),
-		cmocka_unit_test(a_crash_after_reserving_burns_the_serial),
-		cmocka_unit_test(a_certificate_other_than_the_reserved_one_is_impossible),
-		cmocka_unit_test(nothing_is_reserved_without_good_authorizations),
-		cmocka_unit_test(old_caa_results_send_the_order_round_again),
-		cmocka_unit_test(the_sweep_finds_what_is_due_and_not_held),
-		cmocka_unit_test(dead_letters_end_their_order),
-		cmocka_unit_test(housekeeping_runs),
 	};
 
 	fixture_server(argv);

@@ -1,4 +1,5 @@
-/* test_store_races.c — many at once: one winner each, nothing lost, no deadlock (tests/sql/server.sh starts the server). */
+/* test_store_races.c — many at once: one winner each, nothing lost, no deadlock
+ * (tests/sql/server.sh starts the server). */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -29,7 +30,8 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* Every thread gets its connection, waits for the others, then acts. Threads must not call cmocka asserts. */
+/* Every thread gets its connection, waits for the others, then acts. Threads must not call cmocka
+ * asserts. */
 struct runner {
 	pthread_t thread;
 	pthread_barrier_t *barrier;
@@ -59,10 +61,14 @@ static long race(const char *role, size_t n, void (*act)(struct runner *), void 
 
 	pthread_barrier_init(&barrier, NULL, (unsigned)n);
 	for (size_t i = 0; i < n; i++)
-		runners[i] = (struct runner){.barrier = &barrier, .act = act, .db = role_open(role), .number = i,
+		runners[i] = (struct runner){.barrier = &barrier,
+			.act = act,
+			.db = role_open(role),
+			.number = i,
 			.shared = shared};
 	for (size_t i = 0; i < n; i++)
-		assert_int_equal(pthread_create(&runners[i].thread, NULL, runner_main, &runners[i]), 0);
+		assert_int_equal(pthread_create(&runners[i].thread, NULL, runner_main, &runners[i]),
+			0);
 	for (size_t i = 0; i < n; i++) {
 		pthread_join(runners[i].thread, NULL);
 		if (runners[i].err != OK)
@@ -85,7 +91,10 @@ static void act_finalize(struct runner *me)
 {
 	const struct one_order *x = me->shared;
 	struct bytes name = bytes_str(x->names);
-	struct order_finalize in = {.id = x->order.id, .names = &name, .count = 1, .csr = bytes_str("csr")};
+	struct order_finalize in = {.id = x->order.id,
+		.names = &name,
+		.count = 1,
+		.csr = bytes_str("csr")};
 	struct db_call call = {0};
 	struct order o = {0};
 
@@ -191,7 +200,8 @@ static void act_claim(struct runner *me)
 	db_call_done(&call);
 }
 
-/* Each runner ends half of the authorizations of every order, so that all meet at the same orders. */
+/* Each runner ends half of the authorizations of every order, so that all meet at the same orders.
+ */
 static void act_finish(struct runner *me)
 {
 	struct crossing *x = me->shared;
@@ -204,8 +214,11 @@ static void act_finish(struct runner *me)
 
 		if (at % 2 != me->number % 2)
 			continue;
-		results[n++] = (struct validation_result){.authz = x->ids[at], .attempt = x->attempts[at],
-			.outcome = VALIDATION_VALID, .caa_us = clock_wall_us(), .evidence = bytes_str("{}")};
+		results[n++] = (struct validation_result){.authz = x->ids[at],
+			.attempt = x->attempts[at],
+			.outcome = VALIDATION_VALID,
+			.caa_us = clock_wall_us(),
+			.evidence = bytes_str("{}")};
 	}
 	validation_finish_call(&call, results, n, clock_wall_us() + DAYS);
 	me->err = db_run_one(me->db, &call);
@@ -224,7 +237,8 @@ static void crossing_batches_claim_and_finish_each_once(void **state)
 		for (size_t i = 0; i < BATCH / 2; i++) {
 			char names[100];
 
-			snprintf(names, sizeof(names), "a%d-%zu.example.org b%d-%zu.example.org", round, i, round, i);
+			snprintf(names, sizeof(names), "a%d-%zu.example.org b%d-%zu.example.org",
+				round, i, round, i);
 			x.orders[i] = order_place(&r, &c, names);
 			assert_int_equal(x.orders[i].status, ORDER_PENDING);
 			for (size_t j = 0; j < 2; j++) {
@@ -263,7 +277,7 @@ static void act_sign(struct runner *me)
 		issuance_claim_at(&call, i, &job);
 		cert = issued_make();
 		if (!issuance_record(me->db, &job.order, job.attempt, &cert) ||
-		    !issuance_store(me->db, &job.order, job.attempt, &cert))
+			!issuance_store(me->db, &job.order, job.attempt, &cert))
 			me->err = ERR_INTERNAL;
 		me->count++;
 		issuance_job_done(&job);
@@ -283,7 +297,8 @@ static void many_signers_issue_each_order_once(void **state)
 	}
 	race("assay-signer", 8, act_sign, &x);
 	race("assay-signer", 8, act_sign, &x);
-	count = sql("SELECT count(*), count(DISTINCT order_id) FROM assay.certificates WHERE names = '{sign.example.org}'");
+	count = sql("SELECT count(*), count(DISTINCT order_id) FROM assay.certificates WHERE names "
+		    "= '{sign.example.org}'");
 	assert_string_equal(count, "32|32");
 	free(count);
 }
@@ -337,7 +352,8 @@ static void a_deactivated_account_has_no_order_in_processing(void **state)
 		x.order = order_place(&r, &x.client, x.names);
 		order_validate(&r, &x.client, &x.order);
 		assert_int_equal(race("assay-order", 8, act_deactivate_or_finalize, &x), 1);
-		left = sql("SELECT count(*) FROM assay.orders o JOIN assay.accounts a ON a.id = o.account_id WHERE a.status <> 0 "
+		left = sql("SELECT count(*) FROM assay.orders o JOIN assay.accounts a ON a.id = "
+			   "o.account_id WHERE a.status <> 0 "
 			   "AND o.status IN (0, 1, 2)");
 		assert_string_equal(left, "0");
 		free(left);
