@@ -47,7 +47,9 @@ char *scratch_write(const char *folder, const char *name, struct bytes content, 
 	int fd;
 
 	MUST(asprintf(&path, "%s/%s", folder, name) > 0);
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	/* One that is there may be of a mode that lets nobody but root open it again. */
+	(void)unlink(path);
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	MUST(fd >= 0 && write(fd, content.ptr, content.len) == (ssize_t)content.len);
 	MUST(fchmod(fd, mode) == 0 && close(fd) == 0);
 	return path;
