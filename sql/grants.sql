@@ -14,7 +14,7 @@ GRANT EXECUTE ON FUNCTION account_new, account_get, account_update, account_deac
 	TO "assay-account";
 GRANT EXECUTE ON FUNCTION order_new, order_get, order_finalize, order_certificate, authz_get, authz_deactivate,
 	challenge_respond, revoke TO "assay-order";
-GRANT EXECUTE ON FUNCTION validation_claim, validation_finish, caa_claim, caa_finish TO "assay-validator";
+GRANT EXECUTE ON FUNCTION validation_claim, validation_renew, validation_finish, caa_claim, caa_finish TO "assay-validator";
 GRANT EXECUTE ON FUNCTION issuer_register, issuance_claim, issuance_reserve, issuance_issue, issuance_refuse,
 	issuance_defer_caa TO "assay-signer";
 GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";

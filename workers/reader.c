@@ -12,10 +12,12 @@
 #include "lib/base/log.h"
 #include "lib/base/rnd.h"
 
-#define BLOCK_MS 500        /* bounds how long a stop waits for the thread */
-#define READ_MAX 256        /* jobs in one reply */
-#define IDLE_MARGIN_MS 1000 /* redelivery: the lease and this */
-#define WAIT_MS 60000       /* with nothing to do */
+#define BLOCK_MS 500       /* bounds how long a stop waits for the thread */
+#define READ_MAX 256       /* jobs in one reply */
+#define IDLE_MARGIN_MS 500 /* redelivery: the lease and this */
+#define RECLAIM_MS 1000    /* how often to look for entries to redeliver */
+#define PULSE_MS 3000      /* the main thread works, if it was heard of since */
+#define WAIT_MS 60000      /* with nothing to do */
 
 struct reader {
 	pthread_t thread;
@@ -30,6 +32,7 @@ struct reader {
 	pthread_cond_t change;
 	/* Under the lock: */
 	bool stopping, open;
+	int64_t pulse_ms; /* when the main thread was last heard of */
 	struct job *ring;
 	size_t cap, first, waiting;
 	size_t in_flight; /* waiting ones included */
@@ -58,15 +61,19 @@ static void push(struct reader *r, const struct job *jobs, size_t count)
 		log_event(LOG_LEVEL_DEBUG, "wake-up not written");
 }
 
-/* Waits until jobs may be taken; how many, 0 = stop. */
-static size_t wait_for_room(struct reader *r)
+/* Waits until jobs may be taken; how many, 0 = stop. A main thread that hangs in the database needs
+ * no more of them, and taking over its own jobs again and again would make them look poisonous. */
+static size_t wait_for_room(struct reader *r, bool *ret_may_reclaim)
 {
+	int64_t now;
 	size_t room;
 
 	pthread_mutex_lock(&r->lock);
 	while (!r->stopping && (!r->open || r->in_flight >= r->cap))
 		pthread_cond_wait(&r->change, &r->lock);
 	room = r->stopping ? 0 : r->cap - r->in_flight;
+	now = clock_mono_ms();
+	*ret_may_reclaim = now >= r->reclaim_ms && now < r->pulse_ms + PULSE_MS;
 	pthread_mutex_unlock(&r->lock);
 	return room < READ_MAX ? room : READ_MAX;
 }
@@ -121,7 +128,7 @@ static int reclaim(struct reader *r, size_t room)
 	}
 	/* A full house may have left some behind. */
 	if (err == OK && count < room)
-		r->reclaim_ms = clock_mono_ms() + r->idle_ms / 4;
+		r->reclaim_ms = clock_mono_ms() + RECLAIM_MS;
 	return err;
 }
 
@@ -138,14 +145,14 @@ static int read_new(struct reader *r, size_t room)
 static void *reader_thread(void *arg)
 {
 	struct reader *r = arg;
+	bool may_reclaim;
 	size_t room;
 
-	while ((room = wait_for_room(r)) > 0) {
+	while ((room = wait_for_room(r, &may_reclaim)) > 0) {
 		int err = connect_now(r);
 
 		if (err == OK)
-			err = clock_mono_ms() >= r->reclaim_ms ? reclaim(r, room)
-							       : read_new(r, room);
+			err = may_reclaim ? reclaim(r, room) : read_new(r, room);
 		if (err == OK) {
 			outage_over(&r->outage);
 			continue;
@@ -204,6 +211,7 @@ void reader_free(struct reader *r)
 void reader_open_gate(struct reader *r, bool open)
 {
 	pthread_mutex_lock(&r->lock);
+	r->pulse_ms = clock_mono_ms();
 	if (r->open != open) {
 		r->open = open;
 		pthread_cond_signal(&r->change);

@@ -18,6 +18,7 @@ struct reader *reader_start(const struct process *p, enum job_stream stream, siz
 /* Takes no more jobs; those that wait can still be had with reader_take. */
 void reader_stop(struct reader *r);
 void reader_free(struct reader *r);
+/* To be called each time the main thread goes round, which also shows that it does not hang. */
 void reader_open_gate(struct reader *r, bool open);
 /* Up to max jobs, when max of them wait or the first of them has waited for linger_ms. 0:
  * *ret_wait_ms says how long it may pay to wait for wake_fd. */

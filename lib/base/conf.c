@@ -392,13 +392,6 @@ static int check_whole(struct reader *r)
 		if (conf->issuers[i].chain == NULL)
 			conf->issuers[i].chain = xstrdup(conf->issuers[i].certificate);
 	}
-	/* With a lease that ends before its attempt, every slow validation would be done twice. */
-	if (conf->workers.lease_secs <= conf->validation.attempt_secs)
-		return fail_at(r, r->line,
-			"a lease of %llds ends before an attempt of %llds; raise lease in "
-			"[workers] or lower attempt_timeout in [validation]",
-			(long long)conf->workers.lease_secs,
-			(long long)conf->validation.attempt_secs);
 	return OK;
 }
 

@@ -98,8 +98,8 @@ struct conf {
 	struct {
 		int batch;          /* default 64 */
 		int64_t linger_ms;  /* "linger": wait for a batch to fill, default 5ms */
-		int64_t lease_secs; /* "lease", default 60s; longer than attempt_timeout */
-		int64_t sweep_secs; /* "sweep" of the keeper, default 5s */
+		int64_t lease_secs; /* "lease", default 8s */
+		int64_t sweep_secs; /* "sweep" of the keeper, default 3s */
 		/* "retention": partitions wholly older are dropped, default 400d. */
 		int64_t retention_secs;
 	} workers;

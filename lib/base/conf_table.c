@@ -88,8 +88,8 @@ static const struct conf_key validation_keys[] = {
 static const struct conf_key workers_keys[] = {
 	COUNT("batch", AT(workers.batch), "64", 1, 1024),
 	MSECS("linger", AT(workers.linger_ms), "5ms", 0, 1000),
-	SECS("lease", AT(workers.lease_secs), "60s", 2, HOUR),
-	SECS("sweep", AT(workers.sweep_secs), "5s", 1, HOUR),
+	SECS("lease", AT(workers.lease_secs), "8s", 2, HOUR),
+	SECS("sweep", AT(workers.sweep_secs), "3s", 1, HOUR),
 	SECS("retention", AT(workers.retention_secs), "400d", DAY, 3650 * DAY),
 };
 

@@ -6,6 +6,9 @@ const struct db_stmt validation_claim_stmt = {"validation_claim",
 	"r_key_thumbprint "
 	"FROM assay.validation_claim($1, $2)",
 	DB_ROWS, 2, {DB_T_IDENTS, DB_T_INT}};
+const struct db_stmt validation_renew_stmt = {"validation_renew",
+	"SELECT assay.validation_renew($1, $2, $3, $4, $5)", DB_NOTHING, 5,
+	{DB_T_IDENTS, DB_T_INTS, DB_T_IDENTS, DB_T_INTS, DB_T_INT}};
 const struct db_stmt validation_finish_stmt = {"validation_finish",
 	"SELECT id FROM assay.validation_finish($1, $2, $3, $4, $5, $6, $7, $8) id", DB_ROWS, 8,
 	{DB_T_IDENTS, DB_T_INTS, DB_T_INTS, DB_T_TEXTS, DB_T_TIMES, DB_T_TIMES, DB_T_TEXTS,
@@ -43,6 +46,18 @@ void validation_claim_at(const struct db_call *c, size_t i, struct validation_jo
 	ret->type = (enum challenge_type)db_int(r, row, 6);
 	ret->secret = db_bytes(r, row, 7);
 	ret->key_thumbprint = db_bytes(r, row, 8);
+}
+
+void validation_renew_call(struct db_call *c, const struct ident *authzs,
+	const int32_t *authz_attempts, size_t nauthzs, const struct ident *caa_orders,
+	const int32_t *order_attempts, size_t norders, int lease_secs)
+{
+	db_call_init(c, &validation_renew_stmt);
+	db_bind_idents(c, authzs, nauthzs);
+	db_bind_ints(c, authz_attempts, nauthzs);
+	db_bind_idents(c, caa_orders, norders);
+	db_bind_ints(c, order_attempts, norders);
+	db_bind_int(c, lease_secs);
 }
 
 /* One array of each member of the results, gathered for binding. */

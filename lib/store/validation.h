@@ -25,6 +25,13 @@ void validation_claim_call(struct db_call *c, const struct ident *ids, size_t co
 size_t validation_claim_count(const struct db_call *c);
 void validation_claim_at(const struct db_call *c, size_t i, struct validation_job *ret);
 
+/* For claims that take longer: lends their rows for lease_secs from now. Those that are another's
+ * by now stay his. */
+extern const struct db_stmt validation_renew_stmt;
+void validation_renew_call(struct db_call *c, const struct ident *authzs,
+	const int32_t *authz_attempts, size_t nauthzs, const struct ident *caa_orders,
+	const int32_t *order_attempts, size_t norders, int lease_secs);
+
 enum validation_outcome { VALIDATION_VALID = 0, VALIDATION_INVALID = 1, VALIDATION_RETRY = 2 };
 
 struct validation_result {

@@ -61,7 +61,7 @@ DECLARE
 	r authz_answer;
 BEGIN
 	UPDATE authorizations a SET attempted = p_type, challenge = 1, key_thumbprint = p_thumbprint,
-			due_at = now() + interval '10 seconds'
+			due_at = now() + interval '5 seconds'
 		FROM accounts acc
 		WHERE acc.id = p_account AND acc.status = 0 AND acc.thumbprint = p_thumbprint AND a.id = p_id AND a.account_id = p_account AND a.status = 0 AND a.attempted = 0 AND a.expires_at > now()
 			AND p_type BETWEEN 1 AND 3 AND (NOT a.wildcard OR p_type = 2)

@@ -149,7 +149,7 @@ END $$;
 CREATE OR REPLACE FUNCTION issuance_defer_caa(p_orders uuid[], p_attempts integer[]) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
-	UPDATE orders o SET caa_due = true, held_until = NULL, due_at = now() + interval '10 seconds'
+	UPDATE orders o SET caa_due = true, held_until = NULL, due_at = now() + interval '5 seconds'
 		FROM (SELECT DISTINCT ON (u.id) u.* FROM unnest(p_orders, p_attempts) u(id, attempt) ORDER BY u.id) x
 		WHERE o.id = x.id AND o.attempt = x.attempt AND o.status = 2;
 END $$;

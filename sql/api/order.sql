@@ -91,7 +91,7 @@ DECLARE
 	r order_answer;
 BEGIN
 	UPDATE orders o SET status = 2, csr = p_csr, spki_sha256 = p_spki_sha256, key_thumbprint = p_key_thumbprint,
-			due_at = now() + interval '10 seconds'
+			due_at = now() + interval '5 seconds'
 		FROM accounts acc
 		WHERE acc.id = p_account AND acc.status = 0 AND acc.thumbprint = p_thumbprint
 			AND o.id = p_id AND o.account_id = p_account AND o.status = 1 AND o.expires_at > now() AND o.names = p_names

@@ -69,8 +69,22 @@ BEGIN
 	END IF;
 END $$;
 
+-- Claims that go on are lent their rows for longer. What was claimed by another meanwhile, or is finished, stays as it is.
+CREATE OR REPLACE FUNCTION validation_renew(p_authz uuid[], p_authz_attempts integer[], p_orders uuid[],
+	p_order_attempts integer[], p_lease integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+	UPDATE authorizations a SET held_until = now() + make_interval(secs => p_lease)
+		FROM (SELECT DISTINCT ON (u.id) u.* FROM unnest(p_authz, p_authz_attempts) u(id, attempt) ORDER BY u.id) x
+		WHERE a.id = x.id AND a.attempt = x.attempt AND a.status = 0 AND a.challenge = 1;
+	UPDATE orders o SET held_until = now() + make_interval(secs => p_lease)
+		FROM (SELECT DISTINCT ON (u.id) u.* FROM unnest(p_orders, p_order_attempts) u(id, attempt) ORDER BY u.id) x
+		WHERE o.id = x.id AND o.attempt = x.attempt AND o.status = 2 AND o.caa_due;
+END $$;
+
 -- Results, fenced by attempt. A pending order loses its outstanding authorizations exactly once each, because an
--- authorization leaves pending exactly once.
+-- authorization leaves pending exactly once. "Try again" leaves it there: its evidence tells whether it was counted, when
+-- a worker sends a result a second time because it never learned that the first COMMIT was done.
 CREATE OR REPLACE FUNCTION validation_finish(p_ids uuid[], p_attempts integer[], p_outcomes integer[], p_problems text[],
 	p_retries timestamptz[], p_caa_ats timestamptz[], p_evidence text[], p_valid_until timestamptz) RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
@@ -92,6 +106,8 @@ BEGIN
 			held_until = CASE x.outcome WHEN 2 THEN x.retry_at END,
 			due_at = CASE x.outcome WHEN 2 THEN coalesce(x.retry_at, now()) END
 		FROM results x WHERE a.id = x.id AND a.attempt = x.attempt AND a.status = 0 AND a.challenge = 1
+			AND (x.outcome <> 2 OR NOT EXISTS (
+				SELECT FROM validations v WHERE v.authz_id = x.id AND v.attempt = x.attempt))
 		RETURNING a.id, a.attempt, a.order_id, a.account_id, a.attempted, a.error, a.expires_at,
 			CASE WHEN a.wildcard THEN '*.' || a.name ELSE a.name END AS name, x.outcome, x.evidence
 	), recorded AS (
@@ -147,7 +163,7 @@ BEGIN
 	FOR v IN
 		UPDATE orders o SET caa_due = false, held_until = NULL, error = x.problem,
 				status = CASE WHEN x.problem IS NULL THEN 2 ELSE 4 END,
-				due_at = CASE WHEN x.problem IS NULL THEN now() + interval '10 seconds' END
+				due_at = CASE WHEN x.problem IS NULL THEN now() + interval '5 seconds' END
 			FROM (SELECT DISTINCT ON (u.id) u.* FROM unnest(p_orders, p_attempts, p_problems) u(id, attempt, problem)
 				ORDER BY u.id) x
 			WHERE o.id = x.id AND o.attempt = x.attempt AND o.status = 2 AND o.caa_due

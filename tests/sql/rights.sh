@@ -22,7 +22,7 @@ may assay-directory heartbeat account_key
 may assay-account heartbeat account_key account_new account_get account_update account_deactivate account_rekey account_orders
 may assay-order heartbeat account_key order_new order_get order_finalize order_certificate authz_get authz_deactivate \
 	challenge_respond revoke
-may assay-validator heartbeat validation_claim validation_finish caa_claim caa_finish
+may assay-validator heartbeat validation_claim validation_renew validation_finish caa_claim caa_finish
 may assay-signer heartbeat issuer_register issuance_claim issuance_reserve issuance_issue issuance_refuse issuance_defer_caa
 may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal
 may assay-admin admin_certificates admin_revoke admin_block_key admin_account_revoke admin_account admin_stuck admin_status \

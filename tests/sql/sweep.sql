@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(19);
+SELECT plan(21);
 SELECT given_account() AS a \gset
 SELECT id AS o1, authz_ids[1] AS z1 FROM given_order(:'a', 'x.org') \gset
 SELECT responded(:'a', :'z1');
@@ -39,6 +39,10 @@ SELECT id AS c, authz_ids[1] AS cz FROM given_processing(:'a', 'c.org') \gset
 SELECT issuance_defer_caa(ARRAY[:'c'::uuid], ARRAY[taken(:'c')]);
 SELECT is(taken(:'c'), NULL, 'the signer waits for CAA');
 SELECT is(r_authz, :'cz', 'the validator gets its authorization') FROM caa_claim(ARRAY[:'c'::uuid], 60);
+SELECT validation_renew('{}', '{}', ARRAY[:'c'::uuid], '{1}', 90);
+SELECT is(held_until, now() + interval '60 s', 'a stale attempt cannot renew') FROM orders WHERE id = :'c';
+SELECT validation_renew('{}', '{}', ARRAY[:'c'::uuid], '{2}', 90);
+SELECT is(held_until, now() + interval '90 s', 'a claim is renewed') FROM orders WHERE id = :'c';
 SELECT caa_finish(ARRAY[:'c'::uuid], '{1}', '{NULL}', now() + interval '1 s');
 SELECT is(taken(:'c'), NULL, 'a stale attempt''s word does not count');
 SELECT caa_finish(ARRAY[:'c'::uuid], '{2}', '{NULL}', now() + interval '1 s');

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(39);
+SELECT plan(49);
 SELECT given_account() AS a, given_account() AS b \gset
 SELECT id, authz_ids[1] AS z1, authz_ids[2] AS z2 FROM given_order(:'a', '*.x.org', 'y.org') \gset
 
@@ -28,6 +28,8 @@ SELECT responded(:'a', :'z2');
 SELECT is(count(*), 0::bigint, 'try again') FROM finished(:'z2', claimed(:'z2'), 2);
 SELECT ok(status = 0 AND challenge = 1 AND error IS NOT NULL AND due_at IS NOT NULL, 'still processing, with the problem shown')
 	FROM authorizations WHERE id = :'z2';
+SELECT finished(:'z2', 1, 2);
+SELECT is(tries::integer, 1, 'said again, it counts once') FROM authorizations WHERE id = :'z2';
 SELECT is(r_tries, 1, 'the next claim knows') FROM validation_claim(ARRAY[:'z2'::uuid], 60);
 SELECT is(finished(:'z2', 2, 1), :'id', 'invalid: the order is named');
 SELECT is(status_of(:'id'), 4, 'and invalid');
@@ -49,6 +51,25 @@ SELECT set_eq(format('SELECT validation_finish(%L, %L, %L, %L, %L, %L, %L, now()
 	ARRAY[:'p'::uuid, :'q'::uuid], 'a batch is finished');
 SELECT is(status_of(:'p'), 4, 'one bad authorization outweighs a good one');
 SELECT is(status_of(:'q'), 1, 'the neighbour is ready');
+
+-- A lease is renewed by the attempt that holds it.
+SELECT id AS l, authz_ids[1] AS lz FROM given_order(:'a', 'l.org') \gset
+SELECT responded(:'a', :'lz');
+CREATE FUNCTION held(authz uuid) RETURNS interval LANGUAGE sql AS 'SELECT held_until - now() FROM authorizations WHERE id = authz';
+SELECT validation_renew(ARRAY[:'lz'::uuid], '{1}', '{}', '{}', 60);
+SELECT is(held(:'lz'), NULL, 'what nobody has claimed is not lent');
+SELECT is(claimed(:'lz', 0), 1, 'a lease that is over at once');
+SELECT is(claimed(:'lz', 8), 2, 'is another''s soon');
+SELECT validation_renew(ARRAY[:'lz'::uuid], '{1}', '{}', '{}', 60);
+SELECT is(held(:'lz'), '8 s'::interval, 'the first cannot renew it');
+SELECT validation_renew(ARRAY[:'z1'::uuid, :'lz'::uuid], '{1,2}', '{}', '{}', 60);
+SELECT is(held(:'lz'), '60 s'::interval, 'the second can');
+SELECT is(claimed(:'lz'), NULL, 'and keeps it');
+SELECT is(held(:'z1'), NULL, 'what is finished stays so');
+SELECT finished(:'lz', 2, 0);
+SELECT validation_renew(ARRAY[:'lz'::uuid], '{2}', '{}', '{}', 60);
+SELECT is(held(:'lz'), NULL, 'and is nobody''s');
+SELECT is(status_of(:'l'), 1, 'the order is ready');
 
 -- What expires while it is being validated ends.
 SELECT id AS e, authz_ids[1] AS ez FROM given_order(:'a', 'e.org') \gset

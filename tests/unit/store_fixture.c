@@ -20,7 +20,8 @@ static const struct db_stmt *const order_table[] = {&account_key_stmt, &order_ne
 	&order_get_stmt, &order_finalize_stmt, &order_certificate_stmt, &revoke_stmt,
 	&authz_get_stmt, &authz_deactivate_stmt, &challenge_respond_stmt, &heartbeat_stmt, NULL};
 static const struct db_stmt *const validator_table[] = {&validation_claim_stmt,
-	&validation_finish_stmt, &caa_claim_stmt, &caa_finish_stmt, &heartbeat_stmt, NULL};
+	&validation_renew_stmt, &validation_finish_stmt, &caa_claim_stmt, &caa_finish_stmt,
+	&heartbeat_stmt, NULL};
 static const struct db_stmt *const signer_table[] = {&issuance_claim_stmt, &issuance_reserve_stmt,
 	&issuance_issue_stmt, &issuance_refuse_stmt, &issuance_defer_caa_stmt,
 	&issuer_register_stmt, &heartbeat_stmt, NULL};

@@ -87,8 +87,8 @@ static void what_is_not_written_has_its_documented_default(void **state)
 	assert_int_equal(conf->validation.in_flight, 2000);
 	assert_int_equal(conf->workers.batch, 64);
 	assert_int_equal(conf->workers.linger_ms, 5);
-	assert_int_equal(conf->workers.lease_secs, 60);
-	assert_int_equal(conf->workers.sweep_secs, 5);
+	assert_int_equal(conf->workers.lease_secs, 8);
+	assert_int_equal(conf->workers.sweep_secs, 3);
 	assert_int_equal(conf->workers.retention_secs, 400LL * 86400);
 	assert_string_equal(conf->log.level, "info");
 }
@@ -318,14 +318,6 @@ static void an_unknown_issuer_is_refused(void **state)
 		"8: [profile a] names the issuer main; add its section [issuer main]");
 }
 
-static void a_lease_must_outlast_an_attempt(void **state)
-{
-	assert_told(LEAST "[workers]\nlease = 20s\n",
-		"8: a lease of 20s ends before an attempt of 20s; raise lease in [workers] or "
-		"lower "
-		"attempt_timeout in [validation]");
-}
-
 /* Every value is refused by its key, with advice. */
 static void assert_values_are_refused(const char *section, const char *key,
 	const char *const values[])
@@ -446,7 +438,6 @@ int main(void)
 		cmocka_unit_test(numbers_out_of_range_are_refused),
 		cmocka_unit_test(durations_without_unit_or_out_of_range_are_refused),
 		cmocka_unit_test(an_unknown_issuer_is_refused),
-		cmocka_unit_test(a_lease_must_outlast_an_attempt),
 		cmocka_unit_test(base_urls_are_https_without_a_tail),
 		cmocka_unit_test(values_of_other_keys_are_checked_where_they_are_written),
 		cmocka_unit_test(a_socket_path_must_fit_its_address),

@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <unistd.h>
+#include <cmocka.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/rnd.h"
@@ -382,6 +382,24 @@ static void a_lost_lease_loses_its_result(void **state)
 	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
 }
 
+static void a_renewed_lease_keeps_its_row(void **state)
+{
+	struct client c = client_new(&r);
+	struct placed o = order_place(&r, &c, "renewed.example.org");
+	struct ident rows[2] = {o.authzs[0], c.id}; /* the second is no authorization */
+	int32_t attempts[2] = {1, 1};
+	struct db_call call = {0};
+	bool queued;
+
+	respond(&r, &c, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+	assert_int_equal(validation_take(r.validator, &o.authzs[0], 0), 1);
+	validation_renew_call(&call, rows, attempts, 2, &o.id, attempts, 1, 60);
+	must(r.validator, &call);
+	assert_int_equal(validation_take(r.validator, &o.authzs[0], 60), 0);
+	assert_int_equal(validation_end(r.validator, &o.authzs[0], 1, VALIDATION_VALID), 1);
+	db_call_done(&call);
+}
+
 static void a_retry_shows_its_problem_and_can_be_claimed_again(void **state)
 {
 	struct client c = client_new(&r);
@@ -437,6 +455,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(expiry_is_seen_at_once),
 		cmocka_unit_test(finalize_refuses_and_leaves_the_order_ready),
 		cmocka_unit_test(a_lost_lease_loses_its_result),
+		cmocka_unit_test(a_renewed_lease_keeps_its_row),
 		cmocka_unit_test(a_retry_shows_its_problem_and_can_be_claimed_again),
 		cmocka_unit_test(a_poisonous_validation_ends_the_order),
 	};

@@ -5,9 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <cmocka.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/rnd.h"

@@ -15,7 +15,7 @@
 
 #define SWEEP_LIMIT 1000      /* rows of each kind in one call */
 #define ROUNDS 20             /* calls of one kind in one sweep: the rest waits for the next */
-#define SWEEP_BACKOFF_SECS 30 /* a row that was queued is not queued again before */
+#define SWEEP_BACKOFF_SECS 15 /* a row that was queued is not queued again before */
 #define DEAD_LIMIT 64
 #define SEAL_LIMIT 5000 /* about so many audit rows in one call */
 #define PARTITION_DAYS 7

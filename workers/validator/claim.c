@@ -6,8 +6,12 @@
 #include "workers/validator/challenge_task.h"
 #include "workers/validator/state.h"
 
-static void submit(struct validator *v, struct task *task)
+/* A client waits for its certificate meanwhile. */
+#define CAA_GIVE_UP_SECS 30
+
+static void submit(struct validator *v, struct task *task, const struct ident *id, int32_t attempt)
 {
+	lease_add(v, task, id, attempt);
 	v->in_network++;
 	network_submit(v->net, task);
 }
@@ -66,7 +70,8 @@ static void claim_challenges(struct worker *w, struct validator *v, const struct
 		if (at == count)
 			continue;
 		taken[at] = true;
-		submit(v, &challenge_task_new(conf, &jobs[at], &row)->task);
+		submit(v, &challenge_task_new(conf, &jobs[at], &row)->task, &row.authz,
+			row.attempt);
 	}
 	db_call_done(&call);
 	if (err == OK)
@@ -96,7 +101,8 @@ static void submit_caa_rows(struct worker *w, struct validator *v, const struct 
 		taken[at] = true;
 		submit(v,
 			(struct task *)caa_task_new(conf, &jobs[at], &rows[first], end - first,
-				conf->workers.lease_secs / 2));
+				CAA_GIVE_UP_SECS),
+			&rows[first].order, rows[first].attempt);
 	}
 }
 

@@ -6,11 +6,20 @@
  * lock is held while a task runs. */
 #pragma once
 
+#include "lib/base/ident.h"
 #include "lib/net/perspective.h"
 
 struct network;
 
-enum task_kind { TASK_CHALLENGE, TASK_CAA, TASK_REQUEUE, TASK_PAUSE, TASK_RELOAD };
+enum task_kind { TASK_CHALLENGE, TASK_CAA, TASK_REQUEUE, TASK_PAUSE, TASK_RENEW, TASK_RELOAD };
+
+/* The row that a task has claimed; the main thread's alone, see state.h. */
+struct lease {
+	struct task *next, *prev;
+	struct ident id;
+	int32_t attempt;
+	int64_t since_ms; /* claimed or renewed */
+};
 
 struct task { /* the first member of each kind's own structure */
 	enum task_kind kind;
@@ -22,6 +31,7 @@ struct task { /* the first member of each kind's own structure */
 	struct network *net;
 	struct perspective *px; /* it runs with this one */
 	struct task *next, *prev;
+	struct lease lease; /* challenge and CAA tasks */
 };
 
 /* wake(arg) is called from the network thread when there is something to collect. On failure

@@ -27,6 +27,7 @@ static void free_task(struct task *task)
 		break;
 	case TASK_REQUEUE:
 	case TASK_PAUSE:
+	case TASK_RENEW:
 	case TASK_RELOAD:
 		free(task);
 		break;
@@ -211,6 +212,8 @@ static void collect(struct worker *w, struct validator *v)
 			again[nagain++] = ((struct timer_task *)task)->id;
 		} else if (task->kind == TASK_PAUSE) {
 			v->pausing = false;
+		} else if (task->kind == TASK_RENEW) {
+			v->renewal_due = true;
 		}
 		free(task);
 	}
@@ -248,10 +251,12 @@ static int save_kind(struct worker *w, struct validator *v, enum task_kind kind)
 		else
 			err = save_orders(w, (struct caa_task *const *)tasks, n);
 		for (size_t i = 0; i < n; i++) {
-			if (err == OK)
-				free_task(tasks[i]);
-			else
+			if (err != OK) {
 				add_unsaved(v, tasks[i]);
+				continue;
+			}
+			lease_remove(v, tasks[i]);
+			free_task(tasks[i]);
 		}
 	}
 	return err;
@@ -265,6 +270,7 @@ void save_results(struct worker *w, struct validator *v)
 	err = save_kind(w, v, TASK_CHALLENGE);
 	if (err == OK)
 		err = save_kind(w, v, TASK_CAA);
+	leases_renew(w, v);
 	if (err == OK || v->pausing)
 		return;
 	/* The skeleton reconnects; the results wait. Should their leases run out meanwhile, the

@@ -1,5 +1,5 @@
-/* timer_task.h — a task that only waits: to queue a failed validation again, or to try once more to
- * write results. */
+/* timer_task.h — a task that only waits: to queue a failed validation again, to try once more to
+ * write results, or to renew leases. */
 #pragma once
 
 #include "lib/queue/jobs.h"
@@ -12,5 +12,5 @@ struct timer_task {
 	struct loop_timer timer;
 };
 
-/* kind: TASK_REQUEUE or TASK_PAUSE; id may be NULL. Freed with free(). */
+/* kind: TASK_REQUEUE, TASK_PAUSE or TASK_RENEW; id may be NULL. Freed with free(). */
 struct timer_task *timer_task_new(enum task_kind kind, const struct ident *id, int64_t delay_ms);

@@ -16,6 +16,7 @@
 
 static const struct db_stmt *const validator_stmts[] = {
 	&validation_claim_stmt,
+	&validation_renew_stmt,
 	&validation_finish_stmt,
 	&caa_claim_stmt,
 	&caa_finish_stmt,
@@ -54,6 +55,8 @@ static int validator_start(struct worker *w)
 	err = network_start(conf, wake, w, &error, &v->net);
 	if (err != OK)
 		log_event(LOG_LEVEL_ERROR, "the network cannot be set up", F_STR("cause", error));
+	else
+		lease_timer_start(w, v);
 	return err;
 }
 
