@@ -41,14 +41,15 @@ make_check() {
 	echo
 }
 
-# integration BUILD OPTION… — a fresh stack of that build, every test of tests/integration on it, then its logs are searched.
+# integration BUILD OPTION… — a fresh stack of that build, every test of tests/integration and the short chaos run on it,
+# then its logs are searched.
 integration() {
 	local built=$1
 	shift
 	STACK_DIR=$TEST_DIR/$built
 	stack_up "$STACK_DIR" "$built" --conf validation.retry_pause=1s --conf validation.attempt_timeout=5s "$@"
 	(cd "$TOP/tests/integration" && ASSAY_ENV=$STACK_DIR/env ASSAY_LOG=$STACK_DIR/log ASSAY_BUILD=$TOP/build/$built \
-		PATH="$PATH:/usr/sbin:/sbin" /usr/bin/python3 -m pytest -q -p no:cacheprovider .) ||
+		PATH="$PATH:/usr/sbin:/sbin" /usr/bin/python3 -m pytest -q -p no:cacheprovider . ../chaos) ||
 		fail "integration tests failed on build/$built; logs: $STACK_DIR/log"
 	stack_down "$STACK_DIR"
 	if grep -lE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$STACK_DIR"/log/*.log; then

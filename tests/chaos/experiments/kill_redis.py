@@ -1,0 +1,6 @@
+"""kill -9 of Redis: nonces are refused afterwards, jobs come back from its file or by the sweep."""
+
+
+def disturb(targets, pause):
+    while pause(0.5, 3):
+        targets.kill("redis")
