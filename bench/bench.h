@@ -1,7 +1,9 @@
-/* bench.h — the load generator: whole ACME flows with http-01 against any directory, over kept TLS connections.
+/* bench.h — the load generator: whole ACME flows with http-01 against any directory, over kept TLS
+ * connections.
  *
- * Each connection is a thread with one TLS connection and one account. Names are unique and carry the account's number, so
- * that the http-01 responder can answer without shared state: "r17-a3.bench.test" is proved with account 3's thumbprint. */
+ * Each connection is a thread with one TLS connection and one account. Names are unique and carry
+ * the account's number, so that the http-01 responder can answer without shared state:
+ * "r17-a3.bench.test" is proved with account 3's thumbprint. */
 #pragma once
 
 #include <openssl/ssl.h>
@@ -27,7 +29,7 @@ struct bench {
 	int connections;
 	int accounts;
 	double seconds;
-	long count;             /* 0 = until seconds have passed */
+	long count; /* 0 = until seconds have passed */
 	int dns_port, http_port;
 	const char *bind;
 	struct bench_account *account;
@@ -36,8 +38,8 @@ struct bench {
 	char port[8];
 	SSL_CTX *tls;
 	volatile int stop;
-	long serial;            /* atomically taken: the next name's number */
-	char run[16];           /* random word of this run, part of each name */
+	long serial;  /* atomically taken: the next name's number */
+	char run[16]; /* random word of this run, part of each name */
 };
 
 /* One kept HTTPS connection. */
@@ -46,7 +48,7 @@ struct http {
 	SSL *ssl;
 	int fd;
 	int status;
-	char nonce[NONCE_MAX];     /* of the last answer, "" when used */
+	char nonce[NONCE_MAX]; /* of the last answer, "" when used */
 	char location[URL_MAX];
 	int retry_after;
 	struct buf head, body;
@@ -55,15 +57,17 @@ struct http {
 
 void http_init(struct http *h, struct bench *bench);
 void http_done(struct http *h);
-/* method is "GET", "HEAD" or "POST"; body NULL for the first two. ERR_NET when the connection fails (also after one retry on
- * a fresh one). */
-MUST_CHECK int http_request(struct http *h, const char *method, const char *url, const struct buf *body);
+/* method is "GET", "HEAD" or "POST"; body NULL for the first two. ERR_NET when the connection fails
+ * (also after one retry on a fresh one). */
+MUST_CHECK int http_request(struct http *h, const char *method, const char *url,
+	const struct buf *body);
 
 MUST_CHECK int acme_directory(struct bench *bench);
-MUST_CHECK int acme_account(struct bench *bench, struct http *h, struct bench_account *account, int index);
+MUST_CHECK int acme_account(struct bench *bench, struct http *h, struct bench_account *account,
+	int index);
 /* One certificate. why is a literal naming the step that failed. */
-MUST_CHECK int acme_flow(struct bench *bench, struct http *h, struct bench_account *account, int index, EVP_PKEY *key,
-	const char **why);
+MUST_CHECK int acme_flow(struct bench *bench, struct http *h, struct bench_account *account,
+	int index, EVP_PKEY *key, const char **why);
 
 /* The DNS and http-01 responders: threads of their own that end with the process. */
 MUST_CHECK int responders_start(struct bench *bench);

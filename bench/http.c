@@ -65,7 +65,7 @@ static int http_connect(struct http *h)
 		return ERR_NET;
 	h->ssl = SSL_new(h->bench->tls);
 	if (h->ssl == NULL || SSL_set_fd(h->ssl, h->fd) != 1 ||
-	    SSL_set_tlsext_host_name(h->ssl, h->bench->host) != 1 || SSL_connect(h->ssl) != 1) {
+		SSL_set_tlsext_host_name(h->ssl, h->bench->host) != 1 || SSL_connect(h->ssl) != 1) {
 		(void)ossl_drain("SSL_connect");
 		http_close(h);
 		return ERR_NET;
@@ -74,14 +74,16 @@ static int http_connect(struct http *h)
 	return OK;
 }
 
-static int send_request(struct http *h, const char *method, const char *path, const struct buf *body)
+static int send_request(struct http *h, const char *method, const char *path,
+	const struct buf *body)
 {
 	CLEANUP_BUF struct buf out = {0};
 
-	buf_addf(&out, "%s %s HTTP/1.1\r\nHost: %s:%s\r\nUser-Agent: assay-bench\r\n", method, path, h->bench->host,
-		h->bench->port);
+	buf_addf(&out, "%s %s HTTP/1.1\r\nHost: %s:%s\r\nUser-Agent: assay-bench\r\n", method, path,
+		h->bench->host, h->bench->port);
 	if (body != NULL)
-		buf_addf(&out, "Content-Type: application/jose+json\r\nContent-Length: %zu\r\n", body->len);
+		buf_addf(&out, "Content-Type: application/jose+json\r\nContent-Length: %zu\r\n",
+			body->len);
 	buf_add_str(&out, "\r\n");
 	if (body != NULL)
 		buf_add(&out, body->ptr, body->len);
@@ -123,7 +125,7 @@ static int read_more(struct http *h, struct buf *into)
 	return OK;
 }
 
-/* Chunked bodies (Go servers send them): complete when the last chunk is there; joins them in place. */
+/* Chunked bodies (Go servers send them): complete with the last chunk; joins them in place. */
 static int dechunk(struct http *h)
 {
 	CLEANUP_BUF struct buf joined = {0};
@@ -188,8 +190,9 @@ int http_request(struct http *h, const char *method, const char *url, const stru
 	const char *path = strchr(url + strlen("https://"), '/');
 
 	for (int tries = 0; tries < 2; tries++) {
-		if (http_connect(h) == OK && send_request(h, method, path != NULL ? path : "/", body) == OK &&
-		    read_answer(h, strcmp(method, "HEAD") != 0) == OK)
+		if (http_connect(h) == OK &&
+			send_request(h, method, path != NULL ? path : "/", body) == OK &&
+			read_answer(h, strcmp(method, "HEAD") != 0) == OK)
 			return OK;
 		http_close(h);
 		if (h->bench->stop)

@@ -23,14 +23,19 @@ struct lane { /* one connection */
 };
 
 static struct bench bench = {
-	.connections = 8, .accounts = 0, .seconds = 10, .http_port = 5002, .bind = "127.0.0.1"};
+	.connections = 8,
+	.seconds = 10,
+	.http_port = 5002,
+	.bind = "127.0.0.1",
+};
 static long budget; /* flows left to start, when counted */
 
 static void note_failure(struct lane *lane, const struct http *h, const char *why)
 {
 	lane->failed++;
 	if (__atomic_load_n(&lane->failed, __ATOMIC_RELAXED) <= 2)
-		fprintf(stderr, "assay-bench: %s failed: status %d: %.300s\n", why, h->status, buf_str(&h->body));
+		fprintf(stderr, "assay-bench: %s failed: status %d: %.300s\n", why, h->status,
+			buf_str(&h->body));
 }
 
 static void *lane_main(void *arg)
@@ -82,7 +87,7 @@ static double measure_v(void)
 	double best = 1e9;
 
 	if (EVP_DigestSignInit(ctx, NULL, ossl_sha256(), NULL, key) != 1 ||
-	    EVP_DigestSign(ctx, signature, &len, text, sizeof(text)) != 1)
+		EVP_DigestSign(ctx, signature, &len, text, sizeof(text)) != 1)
 		die("cannot sign: OpenSSL is broken");
 	for (int round = 0; round < 5; round++) {
 		const clock_t begun = clock();
@@ -91,7 +96,7 @@ static double measure_v(void)
 			CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *verify = EVP_MD_CTX_new();
 
 			if (EVP_DigestVerifyInit(verify, NULL, ossl_sha256(), NULL, key) != 1 ||
-			    EVP_DigestVerify(verify, signature, len, text, sizeof(text)) != 1)
+				EVP_DigestVerify(verify, signature, len, text, sizeof(text)) != 1)
 				die("cannot verify: OpenSSL is broken");
 		}
 		const double us = (double)(clock() - begun) * 1e6 / CLOCKS_PER_SEC * 5 / V_ROUNDS;
@@ -115,15 +120,16 @@ static void split_directory(void)
 	if (host >= sizeof(bench.host) || authority - host > sizeof(bench.port))
 		die("the directory's host is too long");
 	memcpy(bench.host, at, host);
-	(void)snprintf(bench.port, sizeof(bench.port), "%.*s", colon != NULL ? (int)(authority - host - 1) : 3,
-		colon != NULL ? colon + 1 : "443");
+	(void)snprintf(bench.port, sizeof(bench.port), "%.*s",
+		colon != NULL ? (int)(authority - host - 1) : 3, colon != NULL ? colon + 1 : "443");
 }
 
 static void tls_setup(void)
 {
 	bench.tls = SSL_CTX_new(TLS_client_method());
 	if (bench.tls == NULL || SSL_CTX_load_verify_locations(bench.tls, bench.ca_file, NULL) != 1)
-		die("cannot read CA certificates from %s", bench.ca_file != NULL ? bench.ca_file : "(none: give --ca)");
+		die("cannot read CA certificates from %s",
+			bench.ca_file != NULL ? bench.ca_file : "(none: give --ca)");
 	SSL_CTX_set_verify(bench.tls, SSL_VERIFY_PEER, NULL);
 }
 
@@ -143,27 +149,64 @@ static void usage(void)
 
 static bool options(int argc, char **argv)
 {
-	static const struct option LONG[] = {{"directory", 1, NULL, 'd'}, {"ca", 1, NULL, 'a'}, {"connections", 1, NULL, 'c'},
-		{"accounts", 1, NULL, 'n'}, {"seconds", 1, NULL, 's'}, {"count", 1, NULL, 'k'}, {"http01-port", 1, NULL, 'p'},
-		{"dns-port", 1, NULL, 'D'}, {"bind", 1, NULL, 'b'}, {"hold", 0, NULL, 'H'}, {"v", 0, NULL, 'v'},
-		{"help", 0, NULL, 'h'}, {0}};
+	static const struct option LONG[] = {
+		{"directory", 1, NULL, 'd'},
+		{"ca", 1, NULL, 'a'},
+		{"connections", 1, NULL, 'c'},
+		{"accounts", 1, NULL, 'n'},
+		{"seconds", 1, NULL, 's'},
+		{"count", 1, NULL, 'k'},
+		{"http01-port", 1, NULL, 'p'},
+		{"dns-port", 1, NULL, 'D'},
+		{"bind", 1, NULL, 'b'},
+		{"hold", 0, NULL, 'H'},
+		{"v", 0, NULL, 'v'},
+		{"help", 0, NULL, 'h'},
+		{0},
+	};
 	bool hold = false;
 
 	for (int c; (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
 		switch (c) {
-		case 'd': bench.directory = optarg; break;
-		case 'a': bench.ca_file = optarg; break;
-		case 'c': bench.connections = atoi(optarg); break;
-		case 'n': bench.accounts = atoi(optarg); break;
-		case 's': bench.seconds = atof(optarg); break;
-		case 'k': bench.count = atol(optarg); break;
-		case 'p': bench.http_port = atoi(optarg); break;
-		case 'D': bench.dns_port = atoi(optarg); break;
-		case 'b': bench.bind = optarg; break;
-		case 'H': hold = true; break;
-		case 'v': printf("%.2f\n", measure_v()); exit(0);
-		case 'h': usage(); exit(0);
-		default: usage(); exit(2);
+		case 'd':
+			bench.directory = optarg;
+			break;
+		case 'a':
+			bench.ca_file = optarg;
+			break;
+		case 'c':
+			bench.connections = atoi(optarg);
+			break;
+		case 'n':
+			bench.accounts = atoi(optarg);
+			break;
+		case 's':
+			bench.seconds = atof(optarg);
+			break;
+		case 'k':
+			bench.count = atol(optarg);
+			break;
+		case 'p':
+			bench.http_port = atoi(optarg);
+			break;
+		case 'D':
+			bench.dns_port = atoi(optarg);
+			break;
+		case 'b':
+			bench.bind = optarg;
+			break;
+		case 'H':
+			hold = true;
+			break;
+		case 'v':
+			printf("%.2f\n", measure_v());
+			exit(0);
+		case 'h':
+			usage();
+			exit(0);
+		default:
+			usage();
+			exit(2);
 		}
 	}
 	if (bench.connections < 1 || bench.connections > 4096)
@@ -181,8 +224,8 @@ static void prepare(void)
 	uint8_t random[6];
 
 	rnd_bytes(random, sizeof(random));
-	(void)snprintf(bench.run, sizeof(bench.run), "%02x%02x%02x%02x%02x%02x", random[0], random[1], random[2], random[3],
-		random[4], random[5]);
+	(void)snprintf(bench.run, sizeof(bench.run), "%02x%02x%02x%02x%02x%02x", random[0],
+		random[1], random[2], random[3], random[4], random[5]);
 	split_directory();
 	tls_setup();
 	if (acme_directory(&bench) != OK)
@@ -238,10 +281,10 @@ static void report(const struct lane *lanes, double secs)
 		free(lanes[i].flow_ms);
 	}
 	qsort(all, (size_t)done, sizeof(double), compare_doubles);
-	printf("{\"certificates\":%ld,\"failed\":%ld,\"seconds\":%.3f,\"rate\":%.1f,\"p50_ms\":%.1f,\"p99_ms\":%.1f,"
-	       "\"connects\":%ld,\"v_us\":%.2f}\n",
-		done, failed, secs, (double)(done - late) / secs, done > 0 ? all[done / 2] : 0, done > 0 ? all[done * 99 / 100] : 0,
-		connects, measure_v());
+	printf("{\"certificates\":%ld,\"failed\":%ld,\"seconds\":%.3f,\"rate\":%.1f,"
+	       "\"p50_ms\":%.1f,\"p99_ms\":%.1f,\"connects\":%ld,\"v_us\":%.2f}\n",
+		done, failed, secs, (double)(done - late) / secs, done > 0 ? all[done / 2] : 0,
+		done > 0 ? all[done * 99 / 100] : 0, connects, measure_v());
 	free(all);
 }
 
@@ -261,7 +304,8 @@ int main(int argc, char **argv)
 	budget = bench.count;
 	struct lane *lanes = xcalloc((size_t)bench.connections, sizeof(*lanes));
 
-	/* "ready", then a line on stdin: whoever measures the server's CPU time wants the accounts left out. */
+	/* "ready", then a line on stdin: whoever measures the server's CPU time wants the accounts
+	 * left out. */
 	printf("ready\n");
 	(void)fflush(stdout);
 	(void)getchar();

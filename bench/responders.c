@@ -1,5 +1,6 @@
-/* responders.c — the world outside the CA: a DNS server where every name is one address, and a web server that answers every
- * http-01 challenge. Both are single threads on loopback, and neither counts as server cost. */
+/* responders.c — the world outside the CA: a DNS server where every name is one address, and a web
+ * server that answers every http-01 challenge. Both are single threads on loopback, and neither
+ * counts as server cost. */
 #include "bench/bench.h"
 
 #include <arpa/inet.h>
@@ -15,7 +16,7 @@
 
 static int dns_fd = -1, http_fd = -1;
 
-/* Copies the question, answers A with the bind address and everything else with an empty NOERROR. */
+/* Copies the question, answers A with the bind address, all else with an empty NOERROR. */
 static size_t dns_answer(const struct bench *bench, uint8_t *packet, size_t len)
 {
 	static const uint8_t RECORD[] = {0xc0, 0x0c, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
@@ -50,7 +51,8 @@ static void *dns_thread(void *arg)
 	for (;;) {
 		struct sockaddr_storage from;
 		socklen_t from_len = sizeof(from);
-		const ssize_t n = recvfrom(dns_fd, packet, sizeof(packet) - 64, 0, (struct sockaddr *)&from, &from_len);
+		const ssize_t n = recvfrom(dns_fd, packet, sizeof(packet) - 64, 0,
+			(struct sockaddr *)&from, &from_len);
 		const size_t out = n > 0 ? dns_answer(bench, packet, (size_t)n) : 0;
 
 		if (out > 0)
@@ -73,14 +75,17 @@ static void http_answer(const struct bench *bench, int fd, const char *request)
 			suffix--;
 		account = atoi(suffix + 1);
 	}
-	if (strncmp(request, PATH, sizeof(PATH) - 1) != 0 || account < 0 || account >= bench->accounts) {
-		len = snprintf(out, sizeof(out), "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+	if (strncmp(request, PATH, sizeof(PATH) - 1) != 0 || account < 0 ||
+		account >= bench->accounts) {
+		len = snprintf(out, sizeof(out),
+			"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
 	} else {
 		const char *token = request + sizeof(PATH) - 1;
 		const int token_len = (int)strcspn(token, " ");
 
 		len = snprintf(out, sizeof(out),
-			"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%.*s.%s",
+			"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+			"Content-Length: %d\r\nConnection: close\r\n\r\n%.*s.%s",
 			token_len + 44, token_len, token, bench->account[account].thumbprint);
 	}
 	if (len > 0 && len < (int)sizeof(out))
@@ -103,7 +108,8 @@ static void *http_thread(void *arg)
 			const int fd = events[i].data.fd;
 
 			if (fd == http_fd) {
-				const int peer = accept4(http_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+				const int peer =
+					accept4(http_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 				event = (struct epoll_event){.events = EPOLLIN, .data.fd = peer};
 				if (peer >= 0 && epoll_ctl(ep, EPOLL_CTL_ADD, peer, &event) != 0)
@@ -128,14 +134,15 @@ static void *http_thread(void *arg)
 static int open_socket(const struct bench *bench, int type, int port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-	const int fd = socket(AF_INET, type | SOCK_CLOEXEC | (type == SOCK_STREAM ? SOCK_NONBLOCK : 0), 0);
+	const int fd =
+		socket(AF_INET, type | SOCK_CLOEXEC | (type == SOCK_STREAM ? SOCK_NONBLOCK : 0), 0);
 	const int one = 1;
 
 	if (fd < 0 || inet_pton(AF_INET, bench->bind, &address.sin_addr) != 1)
 		return -1;
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
 	if (bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
-	    (type == SOCK_STREAM && listen(fd, 4096) != 0)) {
+		(type == SOCK_STREAM && listen(fd, 4096) != 0)) {
 		fprintf(stderr, "assay-bench: port %d: %s\n", port, strerror(errno));
 		close(fd);
 		return -1;

@@ -1,5 +1,5 @@
-/* sign.c — the client's signatures: ES256 for requests, and a PKCS#10 request written directly in DER, so that the
- * load generator takes little of the machine it shares with the server. */
+/* sign.c — the client's signatures: ES256 for requests, and a PKCS#10 request written directly in
+ * DER, so that the load generator takes little of the machine it shares with the server. */
 #include "bench/bench.h"
 
 #include <openssl/core_names.h>
@@ -7,18 +7,20 @@
 #include "lib/pki/der.h"
 
 static const uint8_t OID_COMMON_NAME[] = {0x55, 0x04, 0x03};
-static const uint8_t OID_EXTENSION_REQUEST[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x0e};
+static const uint8_t OID_EXTENSION_REQUEST[] = {0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09,
+	0x0e};
 static const uint8_t OID_SUBJECT_ALT_NAME[] = {0x55, 0x1d, 0x11};
 static const uint8_t OID_ECDSA_SHA256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x02};
-static const uint8_t SPKI_P256_HEAD[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06,
-	0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00};
+static const uint8_t SPKI_P256_HEAD[] = {0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce,
+	0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07, 0x03, 0x42,
+	0x00};
 
 static int ecdsa_sign(EVP_PKEY *key, struct bytes input, uint8_t *out, size_t *len)
 {
 	CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 
 	if (ctx == NULL || EVP_DigestSignInit(ctx, NULL, ossl_sha256(), NULL, key) != 1 ||
-	    EVP_DigestSign(ctx, out, len, input.ptr, input.len) != 1)
+		EVP_DigestSign(ctx, out, len, input.ptr, input.len) != 1)
 		return ossl_drain("EVP_DigestSign");
 	return OK;
 }
@@ -48,7 +50,8 @@ int es256_sign(EVP_PKEY *key, struct bytes input, uint8_t out[64])
 	if (ecdsa_sign(key, input, der, &len) != OK)
 		return ERR_CRYPTO;
 	in = bytes_of(der, len);
-	if (der_expect(&in, DER_SEQUENCE, &pair) != OK || take_integer(&pair, out) != OK || take_integer(&pair, out + 32) != OK)
+	if (der_expect(&in, DER_SEQUENCE, &pair) != OK || take_integer(&pair, out) != OK ||
+		take_integer(&pair, out + 32) != OK)
 		return ERR_CRYPTO;
 	return OK;
 }
@@ -105,7 +108,8 @@ int csr_make(const char *name, EVP_PKEY *key, struct buf *out)
 	uint8_t point[65], signature[81] = {0};
 	size_t point_len = 0, len = sizeof(signature) - 1;
 
-	if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point), &point_len) != 1)
+	if (EVP_PKEY_get_octet_string_param(key, OSSL_PKEY_PARAM_PUB_KEY, point, sizeof(point),
+		    &point_len) != 1)
 		return ossl_drain("EVP_PKEY_get_octet_string_param");
 	const size_t body = der_begin(&info, DER_SEQUENCE);
 
