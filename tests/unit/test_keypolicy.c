@@ -135,8 +135,7 @@ static void every_factor_below_752_is_found(void **state)
 static BIGNUM *roca_prime(BN_CTX *ctx)
 {
 	CLEANUP(BN_free)
-	BIGNUM *m = BN_new(),
-	       *power = BN_new(), *base = BN_new(), *exponent = BN_new();
+	BIGNUM *m = BN_new(), *power = BN_new(), *base = BN_new(), *exponent = BN_new();
 	BIGNUM *p = BN_new();
 
 	BN_set_word(base, 65537);

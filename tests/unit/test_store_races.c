@@ -200,8 +200,7 @@ static void act_claim(struct runner *me)
 	db_call_done(&call);
 }
 
-/* Each runner ends half of the authorizations of every order, so that all meet at the same orders.
- */
+/* Each runner ends half of the authorizations of every order, so that all meet at the same ones. */
 static void act_finish(struct runner *me)
 {
 	struct crossing *x = me->shared;
