@@ -89,8 +89,7 @@ static int set_validity(X509 *x509, int64_t now_us, int64_t days)
 	return OK;
 }
 
-/* RFC 7093 section 2, method 1: the first 160 bits of the SHA-256 of the public key's BIT STRING.
- */
+/* RFC 7093 section 2, method 1: the first 160 bits of SHA-256 over the public key's BIT STRING. */
 static int add_subject_key_id(X509 *x509)
 {
 	const ASN1_BIT_STRING *bits = X509_get0_pubkey_bitstr(x509);

@@ -1,6 +1,5 @@
 /* outfile.h — files that assayctl init makes: never over an existing one, with their mode and owner
- * from the first byte on. When something fails half way, what this run has made is removed again.
- */
+ * from the first byte on. When something fails half way, what this run made is removed again. */
 #pragma once
 
 #include <sys/types.h>

@@ -93,8 +93,7 @@ void worker_wake(struct worker *w)
 		log_event(LOG_LEVEL_ERROR, "wake-up not written", F_STR("cause", strerror(errno)));
 }
 
-/* The database is there. Opens and closes the reader's gate, and has flush called after an outage.
- */
+/* The database is there. Opens and closes the reader's gate, has flush called after an outage. */
 static bool ready(struct worker *w)
 {
 	bool now = process_db_ready(&w->process);

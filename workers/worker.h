@@ -28,10 +28,9 @@ struct worker_ops {
 					    results) and after an outage */
 	void (*drain)(struct worker *w); /* NULL, or: SIGTERM came; finish or give back what is in
 					    flight, bounded time */
-	void (*reload)(struct worker
-			*w);  /* NULL, or: worker_conf is a new one; the old one stays readable */
-	size_t in_flight_max; /* the reader pauses above this many unfinished jobs; 0 = batch size
-			       */
+	/* NULL, or: worker_conf is a new one; the old one stays readable */
+	void (*reload)(struct worker *w);
+	size_t in_flight_max; /* the reader pauses above so many unfinished jobs; 0 = batch size */
 };
 
 int worker_main(int argc, char **argv, const struct worker_ops *ops);

@@ -1,6 +1,5 @@
 /* revoke_rules.h — the payload of revokeCert (RFC 8555 section 7.6). Whether the certificate is
- * ours, and whether the account may revoke it, is for the database to say. Used by fcgi/revoke.c.
- */
+ * ours and the account may revoke it is for the database to say. Used by fcgi/revoke.c. */
 #pragma once
 
 #include "lib/base/jx.h"
@@ -10,8 +9,7 @@
 
 #define CERTIFICATE_MAX_BYTES 16384
 
-/* RFC 5280 section 5.3.1; what a subscriber may say (CA/B BR 7.2.2, 4.9.13: never certificateHold).
- */
+/* RFC 5280 section 5.3.1; what a subscriber may say (BR 7.2.2, 4.9.13: never certificateHold). */
 enum revoke_reason {
 	REVOKE_UNSPECIFIED = 0,
 	REVOKE_KEY_COMPROMISE = 1,

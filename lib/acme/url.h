@@ -6,8 +6,7 @@
 #include "lib/base/conf.h"
 #include "lib/base/ident.h"
 
-/* {} is one path segment: an id in text form, and in URL_CHALLENGE a type name as the second one.
- */
+/* {} is one path segment: an id in text form, in URL_CHALLENGE a type name as the second one. */
 #define URL_DIRECTORY "/directory"
 #define URL_NEW_NONCE "/acme/new-nonce"
 #define URL_NEW_ACCOUNT "/acme/new-account"

@@ -8,9 +8,8 @@
 #include "lib/net/perspective.h"
 #include "lib/net/probe.h"
 
-#define BR_VERSION                                                                                 \
-	"2.2.6" /* of the CA/B Baseline Requirements whose method numbers are recorded             \
-		 */
+/* Of the CA/B Baseline Requirements whose method numbers are recorded. */
+#define BR_VERSION "2.2.6"
 
 struct attempt_request { /* strings are copied */
 	const struct probe_method *method;

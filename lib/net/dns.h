@@ -18,8 +18,7 @@ enum dns_status {
 	DNS_FOUND,    /* records of the asked type */
 	DNS_NODATA,   /* the name exists, not so the type */
 	DNS_NXDOMAIN, /* the name does not exist */
-	DNS_FAILED,   /* SERVFAIL, timeout, malformed, truncated, not validated though required …
-		       */
+	DNS_FAILED,   /* SERVFAIL, timeout, malformed, truncated, not validated though demanded */
 };
 
 struct dns_answer {
@@ -47,8 +46,7 @@ DEFINE_CLEANUP(dns_free, struct dns *)
 /* The servers in use, "127.0.0.1:53,[::1]:53". */
 const char *dns_resolvers(const struct dns *dns);
 
-/* Asks; fn is called once, later, from the loop. The handle is good until then or until dns_cancel.
- */
+/* Asks; fn is called once, later, from the loop. The handle is good until then or dns_cancel. */
 struct dns_query *dns_ask(struct dns *dns, const char *name, enum dns_type type, dns_fn fn,
 	void *arg);
 /* fn will not be called. NULL is allowed. */

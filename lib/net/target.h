@@ -1,6 +1,5 @@
 /* target.h — where to connect for a host: A and AAAA asked at once, special-purpose addresses
- * dropped, at most one IPv6 and one IPv4 address left, in the order in which they are to be tried.
- */
+ * dropped, at most one IPv6 and one IPv4 address left, in the order in which to try them. */
 #pragma once
 
 #include "lib/base/jx.h"

@@ -44,8 +44,7 @@ static bool is_host_char(char c)
 	return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-/* A DNS name whose last label is no number: others are spellings of IPv4 addresses to some parsers.
- */
+/* A DNS name whose last label is no number: to some parsers others are IPv4 addresses. */
 static bool is_name(const char *host)
 {
 	const char *last = strrchr(host, '.');
@@ -165,8 +164,7 @@ static void append_without_dots(struct buf *out, struct bytes path)
 		buf_add_byte(out, '/');
 }
 
-/* text: path and query behind the authority, or a relative reference; base_target NULL: absolute.
- */
+/* text: path and query behind the authority, or a relative reference; base_target NULL: absolute */
 static int set_target(struct bytes text, const char *base_target, const char **ret_fault,
 	struct weburl *url)
 {

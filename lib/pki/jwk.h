@@ -33,8 +33,7 @@ struct jwk { /* immutable once made; shared by reference count */
 	char *canonical; /* RFC 7638 JSON: required members only, ordered */
 };
 
-/* From a jwk object of a client. ERR_PROBLEM: badPublicKey. Runs keypolicy_check for account keys.
- */
+/* From a jwk object of a client. ERR_PROBLEM: badPublicKey. Runs keypolicy_check for accounts. */
 MUST_CHECK int jwk_parse(const struct jx *object, struct problem *pb, struct jwk **ret);
 /* From canonical JSON that we stored: no policy, no problem; ERR_SYNTAX when it is broken. */
 MUST_CHECK int jwk_load(struct bytes canonical, struct jwk **ret);

@@ -26,8 +26,7 @@ MUST_CHECK int jws_parse(struct bytes body, struct problem *pb, struct jws **ret
 MUST_CHECK int jws_parse_object(const struct jx *object, struct problem *pb, struct jws **ret);
 void jws_free(struct jws *jws);
 DEFINE_CLEANUP(jws_free, struct jws *)
-/* badSignatureAlgorithm unless alg is one of ours for account keys (RS256 ES256 ES384 ES512 EdDSA).
- */
+/* badSignatureAlgorithm unless alg is one of ours for accounts (RS256 ES256 ES384 ES512 EdDSA). */
 MUST_CHECK int jws_check_alg(const struct jws *jws, struct problem *pb);
 /* alg fits the key (badSignatureAlgorithm) and the signature verifies (malformed otherwise). ES*:
  * exactly 64, 96 or 132 bytes. */

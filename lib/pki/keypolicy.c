@@ -6,8 +6,7 @@
  * of all three curves is 1 (test_pubkey holds both to that). */
 #include "lib/pki/keypolicy.h"
 
-/* The primes below 752 (BR 6.1.6). The first 39 are also the ones whose residues reveal a ROCA key.
- */
+/* The primes below 752 (BR 6.1.6). The first 39 are also those whose residues reveal a ROCA key. */
 static const uint16_t primes[] = {2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59,
 	61, 67, 71, 73, 79, 83, 89, 97, 101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157,
 	163, 167, 173, 179, 181, 191, 193, 197, 199, 211, 223, 227, 229, 233, 239, 241, 251, 257,

@@ -313,8 +313,7 @@ static bool is_http(const char *url)
 	return url == NULL || strncmp(url, "http://", 7) == 0;
 }
 
-/* What these locations serve is signed, and https would need a certificate to check a certificate.
- */
+/* What these locations serve is signed; https would need a certificate to check a certificate. */
 static const char *location_is_not_http(const struct lint *l)
 {
 	return is_http(l->want->ocsp_url) && is_http(l->want->ca_issuers_url) &&

@@ -26,8 +26,7 @@ size_t pubkey_coordinate_len(enum pubkey_kind kind);
 /* Sets the modulus: non-zero, without leading zero octets. ERR_LIMIT above PUBKEY_RSA_MAX_BITS. */
 MUST_CHECK int pubkey_set_rsa(struct pubkey *key, struct bytes n, struct bytes e);
 /* Exactly one DER SubjectPublicKeyInfo with the AlgorithmIdentifier octets of BR 7.1.3.1 (RFC 8410
- * for Ed25519): named curves by whitelist, uncompressed points. ERR_SYNTAX, ERR_LIMIT (RSA size).
- */
+ * for Ed25519): named curves by whitelist, uncompressed points. ERR_SYNTAX; ERR_LIMIT (RSA). */
 MUST_CHECK int pubkey_from_spki(struct bytes spki, struct pubkey *ret);
 /* ERR_CRYPTO for kinds we do not know. */
 MUST_CHECK int pubkey_from_evp(const EVP_PKEY *key, struct pubkey *ret);

@@ -65,8 +65,7 @@ struct bytes db_bytes(const struct db_result *r, int row, int col)
 	return db_raw(r, row, col);
 }
 
-/* Where the first element stands, and how many there are: one dimension, or none when it is empty.
- */
+/* Where the first element stands, and how many there are: one dimension, none when it is empty. */
 static const uint8_t *array_start(const struct db_result *r, int row, int col, int *ret_count)
 {
 	struct bytes b = db_raw(r, row, col);

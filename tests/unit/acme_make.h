@@ -1,6 +1,5 @@
 /* acme_make.h — what the unit tests of lib/acme make for themselves: configurations, JSON, P-256
- * keys, JWSs, CSRs and certificates. Everything is made at test time and must be freed by the test.
- */
+ * keys, JWSs, CSRs and certificates. All is made at test time and must be freed by the test. */
 #pragma once
 
 #include "lib/base/conf.h"

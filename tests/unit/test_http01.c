@@ -448,8 +448,7 @@ static void tarpits_do_not_hold_up_others(void **state)
 	}
 	run_until(s->world.loop, &t.all, 20000);
 	assert_int_equal(t.nvalid, GOOD);
-	/* The tarpits take one phase of a second; the good ones are done before the attempt's end.
-	 */
+	/* The tarpits take one phase of a second; the good ones end before the attempt does. */
 	assert_true(t.last_good_ms < 2000);
 	while (fake_web_open(s->web) > 0)
 		assert_int_equal(loop_once(s->world.loop, 100), OK);

@@ -203,8 +203,7 @@ static void hex(const struct jx *object, const char *name, struct buf *out)
 	}
 }
 
-/* The group's key by its SubjectPublicKeyInfo; where a jwk comes with it, it must be the same key.
- */
+/* The group's key by its SubjectPublicKeyInfo; a jwk that comes with it must be the same key. */
 static struct jwk *group_key(const struct jx *group)
 {
 	CLEANUP_BUF struct buf spki = {0};

@@ -42,8 +42,7 @@ static bool run(struct keeper *k, struct db_call *call, const char *what)
 	return false;
 }
 
-/* All the rows of one call into their streams. False when Redis failed: they are due again later.
- */
+/* All rows of one call into their streams. False when Redis failed: they are due again later. */
 static bool enqueue(struct keeper *k, const struct db_call *call, size_t count)
 {
 	struct ident *ids = xcalloc(count + 1, sizeof(*ids));

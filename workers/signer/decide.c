@@ -9,8 +9,7 @@ static bool is_asked(int64_t time_us)
 	return time_us != INT64_MIN;
 }
 
-/* RFC 8555 section 7.1.6: an order that ran out is invalid, even if only our own delay made it so.
- */
+/* RFC 8555 section 7.1.6: an order that ran out is invalid, even if only our delay made it so. */
 static int check_order(const struct issuance_job *job, struct problem *pb)
 {
 	if (job->expires_us <= job->now_us)

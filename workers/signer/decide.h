@@ -17,8 +17,7 @@
 /* notBefore lies this long before the signing, so that a client whose clock is slow can use its
  * certificate at once; a twenty-fourth of the validity when that is less. */
 #define BACKDATE_MAX_SECS 3600
-/* BR section 7.1.2.7: notBefore within 48 hours of the signing. Bounds what an order may ask for.
- */
+/* BR section 7.1.2.7: notBefore within 48 hours of signing. Bounds what an order may ask for. */
 #define NOT_BEFORE_DISTANCE_MAX_SECS (48 * 3600)
 
 enum verdict_action {

@@ -146,8 +146,7 @@ int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **re
 	return OK;
 }
 
-/* RFC 5758 section 3.2: no parameters with ECDSA. RFC 4055 section 5: NULL with RSA PKCS #1 v1.5.
- */
+/* RFC 5758 section 3.2: no parameters with ECDSA. RFC 4055 section 5: NULL with RSA PKCS#1. */
 static const uint8_t ecdsa_sha256[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04,
 	0x03, 0x02};
 static const uint8_t ecdsa_sha384[] = {0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04,
