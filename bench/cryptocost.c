@@ -67,7 +67,7 @@ static void make_jws(void)
 	CLEANUP_BUF struct buf input = {0};
 	uint8_t der[80], raw[64];
 	size_t len = sizeof(der), dot;
-	struct bytes in, body, r, s;
+	struct bytes in, body, r = {0}, s = {0};
 
 	b64url_append(&input,
 		bytes_str("{\"alg\":\"ES256\",\"kid\":\"https://ca.example/acme/account/"

@@ -147,26 +147,28 @@ static void usage(void)
 	       "  --v               only print V, the µs of one P-256 verification\n");
 }
 
-static bool options(int argc, char **argv)
+static const struct option OPTIONS[] = {
+	{"directory", 1, NULL, 'd'},
+	{"ca", 1, NULL, 'a'},
+	{"connections", 1, NULL, 'c'},
+	{"accounts", 1, NULL, 'n'},
+	{"seconds", 1, NULL, 's'},
+	{"count", 1, NULL, 'k'},
+	{"http01-port", 1, NULL, 'p'},
+	{"dns-port", 1, NULL, 'D'},
+	{"bind", 1, NULL, 'b'},
+	{"hold", 0, NULL, 'H'},
+	{"v", 0, NULL, 'v'},
+	{"help", 0, NULL, 'h'},
+	{0},
+};
+
+/* True: only the responders are wanted. */
+static bool parse_options(int argc, char **argv)
 {
-	static const struct option LONG[] = {
-		{"directory", 1, NULL, 'd'},
-		{"ca", 1, NULL, 'a'},
-		{"connections", 1, NULL, 'c'},
-		{"accounts", 1, NULL, 'n'},
-		{"seconds", 1, NULL, 's'},
-		{"count", 1, NULL, 'k'},
-		{"http01-port", 1, NULL, 'p'},
-		{"dns-port", 1, NULL, 'D'},
-		{"bind", 1, NULL, 'b'},
-		{"hold", 0, NULL, 'H'},
-		{"v", 0, NULL, 'v'},
-		{"help", 0, NULL, 'h'},
-		{0},
-	};
 	bool hold = false;
 
-	for (int c; (c = getopt_long(argc, argv, "", LONG, NULL)) != -1;) {
+	for (int c; (c = getopt_long(argc, argv, "", OPTIONS, NULL)) != -1;) {
 		switch (c) {
 		case 'd':
 			bench.directory = optarg;
@@ -290,7 +292,7 @@ static void report(const struct lane *lanes, double secs)
 
 int main(int argc, char **argv)
 {
-	const bool hold = options(argc, argv);
+	const bool hold = parse_options(argc, argv);
 
 	log_init("assay-bench", LOG_LEVEL_WARNING);
 	(void)signal(SIGPIPE, SIG_IGN);

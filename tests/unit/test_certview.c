@@ -117,8 +117,8 @@ static void broken_pem_is_refused(void **state)
 		"-----BEGIN CERTIFICATE-----\naG k=\n-----END CERTIFICATE-----\n",
 		"-----BEGIN CERTIFICATE-----\naGk=\n-----END PRIVATE KEY-----\n",
 		"-----BEGIN PRIVATE KEY-----\naGk=\n-----END PRIVATE KEY-----\n",
-		"-----BEGIN CERTIFICATE-----\naGk=\n-----END CERTIFICATE-----\n-----BEGIN "
-		"CERTIFICATE-----\n",
+		("-----BEGIN CERTIFICATE-----\naGk=\n-----END CERTIFICATE-----\n"
+		 "-----BEGIN CERTIFICATE-----\n"),
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

@@ -93,8 +93,8 @@ static const char *const no_names[] = {
 	/* dots and labels */
 	"example.org.", ".", "..", ".example.org", "a..b.example.org", "localhost", "test",
 	"*.test", "org", "*.org",
-	"a23456789012345678901234567890123456789012345678901234567890"
-	"1234.example",
+	("a23456789012345678901234567890123456789012345678901234567890"
+	 "1234.example"),
 	"a.b.c.d.e.f.g.h.i.j.test",
 	/* characters */
 	"a_b.example.org", "_acme-challenge.example.org", "a!b.example.org", "user@example.org",
