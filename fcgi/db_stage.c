@@ -2,6 +2,7 @@
 #include "fcgi/db_stage.h"
 
 #include <pthread.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fcgi/pipeline.h"
@@ -13,6 +14,10 @@
 #define TICK_MS 1000
 #define HEARTBEAT_MS 10000
 #define RETRY_MS 250
+/* A server that is restarted is back within moments: for so long after it went away, requests wait
+ * for it; from then on they fail fast. */
+#define PATIENCE_MS 1500
+#define NAP_MS 25
 
 struct link { /* one thread and its connection */
 	pthread_t thread;
@@ -20,6 +25,7 @@ struct link { /* one thread and its connection */
 	bool up;
 	bool told; /* the log has heard of the connection's state */
 	int64_t retry_ms;
+	int64_t down_ms;      /* since when it is not up */
 	int64_t heartbeat_ms; /* when the next one is due */
 };
 
@@ -54,6 +60,8 @@ static void set_up(struct link *link, bool up)
 		return;
 	if (link->up != up)
 		atomic_fetch_add(&stage.up, up ? 1 : -1);
+	if (link->up && !up)
+		link->down_ms = clock_mono_ms();
 	link->up = up;
 	link->told = true;
 	if (up)
@@ -78,6 +86,16 @@ static int ready(struct link *link)
 	return err;
 }
 
+static int ready_soon(struct link *link)
+{
+	struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
+	int err;
+
+	while ((err = ready(link)) != OK && clock_mono_ms() < link->down_ms + PATIENCE_MS)
+		nanosleep(&nap, NULL);
+	return err;
+}
+
 /* Runs the calls; those that certainly left nothing behind because the connection was gone get a
  * second chance on a new one. */
 static void run(struct link *link, struct db_call *const calls[], size_t count)
@@ -85,7 +103,7 @@ static void run(struct link *link, struct db_call *const calls[], size_t count)
 	struct db_call *again[BATCH_MAX];
 	size_t nagain = 0;
 
-	if (ready(link) != OK) {
+	if (ready_soon(link) != OK) {
 		for (size_t i = 0; i < count; i++)
 			calls[i]->err = ERR_DB;
 		return;
@@ -99,7 +117,7 @@ static void run(struct link *link, struct db_call *const calls[], size_t count)
 			again[nagain++] = calls[i];
 	}
 	/* What fails again carries its error to the client. */
-	if (nagain > 0 && ready(link) == OK && db_run(link->db, again, nagain) != OK)
+	if (nagain > 0 && ready_soon(link) == OK && db_run(link->db, again, nagain) != OK)
 		(void)ready(link);
 }
 

@@ -6,6 +6,7 @@
 #include "fcgi/redis_stage.h"
 
 #include <pthread.h>
+#include <time.h>
 
 #include "fcgi/pipeline.h"
 #include "lib/base/clock.h"
@@ -14,12 +15,16 @@
 #define BATCH_MAX 256
 #define TICK_MS (NONCE_CHECK_SECS * 1000)
 #define RETRY_MS 250
+/* As in db_stage.c. */
+#define PATIENCE_MS 1500
+#define NAP_MS 25
 
 static struct {
 	pthread_t thread;
 	struct rds *rds;
 	bool greeted; /* the nonce pool knows this connection */
 	int64_t retry_ms;
+	int64_t down_ms; /* since when it is not up */
 	atomic_bool up;
 	bool told; /* the log has heard of the connection's state */
 } stage;
@@ -63,6 +68,7 @@ static int connect_now(void)
 static int ready(void)
 {
 	int64_t now = clock_mono_ms();
+	bool was_up;
 	int err;
 
 	if (now < stage.retry_ms)
@@ -70,7 +76,10 @@ static int ready(void)
 	err = connect_now();
 	if (err != OK)
 		stage.retry_ms = now + RETRY_MS;
-	if (atomic_exchange(&stage.up, err == OK) == (err == OK) && stage.told)
+	was_up = atomic_exchange(&stage.up, err == OK);
+	if (was_up && err != OK)
+		stage.down_ms = now;
+	if (was_up == (err == OK) && stage.told)
 		return err;
 	stage.told = true;
 	if (err == OK)
@@ -103,10 +112,20 @@ static void settle(struct exchange *x, const struct rds_reply *reply)
 	x->accepted = x->step == STEP_NONCE && nonce_accepted(pipeline.nonces, &x->nonce, reply);
 }
 
+static int ready_soon(void)
+{
+	struct timespec nap = {.tv_nsec = NAP_MS * 1000000L};
+	int err;
+
+	while ((err = ready()) != OK && clock_mono_ms() < stage.down_ms + PATIENCE_MS)
+		nanosleep(&nap, NULL);
+	return err;
+}
+
 /* One pipeline. Returns what is not settled because the connection broke, NULL when all is. */
 static struct exchange *run(struct exchange *list)
 {
-	if (ready() != OK)
+	if (ready_soon() != OK)
 		return list;
 	for (struct exchange *x = list; x != NULL; x = x->next)
 		append(x);
