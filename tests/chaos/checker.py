@@ -46,16 +46,18 @@ class Database:
         until = time.monotonic() + SETTLE_SECS
         while True:
             try:
-                if self.connection is None or self.connection.closed:
+                if self.connection is None:
                     self.connection = psycopg2.connect(self.url, options="-c search_path=assay,pg_catalog")
                     self.connection.autocommit = True
                 with self.connection.cursor(cursor_factory=psycopg2.extras.NamedTupleCursor) as cursor:
                     cursor.execute(sql, arguments)
                     return cursor.fetchall()
-            except psycopg2.Error:
-                away = self.connection is None or self.connection.closed
-                if not away or time.monotonic() > until:
+            except psycopg2.Error as err:
+                # A connection that was cut in the middle is a plain DatabaseError.
+                cut = isinstance(err, psycopg2.OperationalError) or type(err) is psycopg2.DatabaseError
+                if not cut or time.monotonic() > until:
                     raise
+                self.connection = None
                 time.sleep(0.2)
 
     def one(self, sql, *arguments):

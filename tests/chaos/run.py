@@ -75,7 +75,8 @@ class Outcome:
         lines += [f"{v.kind}, {v.rule}: {v.what}" for v in self.violations[:SHOWN]]
         if len(self.violations) > SHOWN:
             lines.append(f"… and {len(self.violations) - SHOWN} more")
-        for history in sorted(self.load.histories, key=lambda h: h.began - (h.ended or h.began))[:slowest]:
+        for history in sorted((h for h in self.load.histories if not h.refuse),
+                              key=lambda h: h.began - (h.ended or h.began))[:slowest]:
             lines.append(f"began at {history.began - start:.2f}: {history}")
         acts = [f"{at - start:.2f} {what}" for at, what, _ in self.targets.acts[-60:]]
         return "\n  ".join([*lines, "accidents: " + ", ".join(acts)])
