@@ -17,8 +17,8 @@ const struct db_stmt caa_claim_stmt = {"caa_claim",
 	"SELECT r_order, r_account, r_attempt, r_authz, r_name, r_wildcard, r_method FROM "
 	"assay.caa_claim($1, $2)",
 	DB_ROWS, 2, {DB_T_IDENTS, DB_T_INT}};
-const struct db_stmt caa_finish_stmt = {"caa_finish", "SELECT assay.caa_finish($1, $2, $3, $4)",
-	DB_NOTHING, 4, {DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS, DB_T_TIME}};
+const struct db_stmt caa_finish_stmt = {"caa_finish", "SELECT assay.caa_finish($1, $2, $3, $4, $5)",
+	DB_NOTHING, 5, {DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS, DB_T_TEXTS, DB_T_TIME}};
 
 void validation_claim_call(struct db_call *c, const struct ident *ids, size_t count, int lease_secs)
 {
@@ -159,11 +159,12 @@ void caa_claim_at(const struct db_call *c, size_t i, struct caa_job *ret)
 }
 
 void caa_finish_call(struct db_call *c, const struct ident *orders, const int32_t *attempts,
-	const struct bytes *problems, size_t count, int64_t caa_us)
+	const struct bytes *problems, const struct bytes *evidence, size_t count, int64_t caa_us)
 {
 	db_call_init(c, &caa_finish_stmt);
 	db_bind_idents(c, orders, count);
 	db_bind_ints(c, attempts, count);
 	db_bind_texts(c, problems, count);
+	db_bind_texts(c, evidence, count);
 	db_bind_time(c, caa_us);
 }

@@ -72,6 +72,6 @@ void caa_claim_call(struct db_call *c, const struct ident *orders, size_t count,
 size_t caa_claim_count(const struct db_call *c);
 void caa_claim_at(const struct db_call *c, size_t i, struct caa_job *ret);
 /* problem ptr NULL: every name permitted at caa_us, the order goes on to the signer; otherwise it
- * becomes invalid. */
+ * becomes invalid. evidence: JSON, what was seen, for the audit log. */
 void caa_finish_call(struct db_call *c, const struct ident *orders, const int32_t *attempts,
-	const struct bytes *problems, size_t count, int64_t caa_us);
+	const struct bytes *problems, const struct bytes *evidence, size_t count, int64_t caa_us);

@@ -149,8 +149,9 @@ BEGIN
 		ORDER BY c.id, x.i;
 END $$;
 
-CREATE OR REPLACE FUNCTION caa_finish(p_orders uuid[], p_attempts integer[], p_problems text[], p_caa_at timestamptz)
-RETURNS void
+-- What was seen goes into the audit log, whatever came of it (BR 5.4.1).
+CREATE OR REPLACE FUNCTION caa_finish(p_orders uuid[], p_attempts integer[], p_problems text[], p_evidence text[],
+	p_caa_at timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE
 	v record;
@@ -164,11 +165,12 @@ BEGIN
 		UPDATE orders o SET caa_due = false, held_until = NULL, error = x.problem,
 				status = CASE WHEN x.problem IS NULL THEN 2 ELSE 4 END,
 				due_at = CASE WHEN x.problem IS NULL THEN now() + interval '5 seconds' END
-			FROM (SELECT DISTINCT ON (u.id) u.* FROM unnest(p_orders, p_attempts, p_problems) u(id, attempt, problem)
-				ORDER BY u.id) x
+			FROM (SELECT DISTINCT ON (u.id) u.* FROM unnest(p_orders, p_attempts, p_problems, p_evidence)
+				u(id, attempt, problem, evidence) ORDER BY u.id) x
 			WHERE o.id = x.id AND o.attempt = x.attempt AND o.status = 2 AND o.caa_due
-			RETURNING o.id, x.problem
+			RETURNING o.id, x.problem, x.evidence
 	LOOP
+		INSERT INTO audit_log (action, object, detail) VALUES ('order.caa', v.id::text, v.evidence);
 		IF v.problem IS NOT NULL THEN
 			PERFORM serials_burn(ARRAY[v.id]);
 			INSERT INTO audit_log (action, object, detail) VALUES ('order.refuse', v.id::text, v.problem);

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(21);
+SELECT plan(22);
 SELECT given_account() AS a \gset
 SELECT id AS o1, authz_ids[1] AS z1 FROM given_order(:'a', 'x.org') \gset
 SELECT responded(:'a', :'z1');
@@ -43,9 +43,10 @@ SELECT validation_renew('{}', '{}', ARRAY[:'c'::uuid], '{1}', 90);
 SELECT is(held_until, now() + interval '60 s', 'a stale attempt cannot renew') FROM orders WHERE id = :'c';
 SELECT validation_renew('{}', '{}', ARRAY[:'c'::uuid], '{2}', 90);
 SELECT is(held_until, now() + interval '90 s', 'a claim is renewed') FROM orders WHERE id = :'c';
-SELECT caa_finish(ARRAY[:'c'::uuid], '{1}', '{NULL}', now() + interval '1 s');
+SELECT caa_finish(ARRAY[:'c'::uuid], '{1}', '{NULL}', '{seen}', now() + interval '1 s');
 SELECT is(taken(:'c'), NULL, 'a stale attempt''s word does not count');
-SELECT caa_finish(ARRAY[:'c'::uuid], '{2}', '{NULL}', now() + interval '1 s');
+SELECT caa_finish(ARRAY[:'c'::uuid], '{2}', '{NULL}', '{seen}', now() + interval '1 s');
+SELECT is(array_agg(detail), '{seen}', 'what was seen is on record, once') FROM audit_log WHERE action = 'order.caa' AND object = :'c';
 SELECT is(caa_at, now() + interval '1 s', 'the new time is kept') FROM authorizations WHERE id = :'cz';
 SELECT is(taken(:'c'), 3, 'and the signer goes on');
 SELECT * FROM finish();

@@ -146,6 +146,7 @@ static void old_caa_results_send_the_order_round_again(void **state)
 	struct placed o = order_processing(&r, &c, "*.ca.example.org ca.example.org");
 	int32_t attempt = issuance_take(r.signer, &o.id, 60);
 	struct bytes none = bytes_of(NULL, 0);
+	struct bytes seen = bytes_str("[]");
 	struct db_call call = {0};
 	struct caa_job job;
 
@@ -158,7 +159,7 @@ static void old_caa_results_send_the_order_round_again(void **state)
 	caa_claim_at(&call, 0, &job);
 	assert_true(job.wildcard && job.method == CHALLENGE_DNS_01 && job.attempt == attempt + 1);
 	assert_true(ident_equal(&job.authz, &o.authzs[0]));
-	caa_finish_call(&call, &o.id, &job.attempt, &none, 1, clock_wall_us());
+	caa_finish_call(&call, &o.id, &job.attempt, &none, &seen, 1, clock_wall_us());
 	must(r.validator, &call);
 	assert_int_equal(issuance_take(r.signer, &o.id, 60), attempt + 2);
 	attempt += 2;
@@ -168,7 +169,7 @@ static void old_caa_results_send_the_order_round_again(void **state)
 	must(r.validator, &call);
 	attempt++;
 	none = bytes_str("{\"type\":\"urn:ietf:params:acme:error:caa\"}");
-	caa_finish_call(&call, &o.id, &attempt, &none, 1, clock_wall_us());
+	caa_finish_call(&call, &o.id, &attempt, &none, &seen, 1, clock_wall_us());
 	must(r.validator, &call);
 	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
 	db_call_done(&call);

@@ -288,6 +288,12 @@ static void a_permitted_recheck_goes_on_to_the_signer(void **state)
 	assert_true(ident_equal(&job.id, &o.id));
 	assert_int_equal(fake_dns_count(dns, "a.recheck.example", DNS_CAA), 1);
 	assert_int_equal(fake_dns_count(dns, "b.recheck.example", DNS_CAA), 1);
+	buf_reset(&query);
+	buf_addf(&query,
+		"SELECT json_array_length(detail::json) FROM assay.audit_log WHERE action = "
+		"'order.caa' AND object = '%s'",
+		uuid);
+	await_text("2", buf_str(&query));
 }
 
 static void a_forbidden_recheck_ends_the_order(void **state)

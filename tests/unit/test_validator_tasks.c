@@ -231,6 +231,28 @@ static void every_name_of_an_order_is_checked_by_itself(void **state)
 	caa_task_free(t);
 }
 
+static void the_evidence_tells_what_was_seen_for_each_name(void **state)
+{
+	struct bench *b = *state;
+	struct caa_task *t = make_caa(b, 2, 10);
+	CLEANUP(jx_free) struct jx *evidence = NULL;
+	const struct jx *caa;
+	struct bytes name;
+	bool permitted;
+
+	fake_dns_add_caa(b->world.dns, "n1.example.test", 0, "issue", "other.test");
+	assert_int_equal(jx_parse(run_caa(b, t).evidence, &evidence), OK);
+	assert_int_equal(jx_count(evidence), 2);
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(jx_get_str(jx_at(evidence, i), "name", &name), OK);
+		assert_true(bytes_is(name, i == 0 ? "n0.example.test" : "n1.example.test"));
+		assert_int_equal(jx_get_object(jx_at(evidence, i), "caa", &caa), OK);
+		assert_int_equal(jx_get_bool(caa, "permitted", &permitted), OK);
+		assert_int_equal(permitted, i == 0);
+	}
+	caa_task_free(t);
+}
+
 static void whichever_name_is_forbidden_is_named(void **state)
 {
 	struct bench *b = *state;
@@ -276,6 +298,7 @@ static void failing_lookups_are_repeated_and_then_refuse(void **state)
 	fake_dns_fail(b->world.dns, "n1.example.test", DNS_CAA, DNS_RCODE_SERVFAIL);
 	result = run_caa(b, t);
 	assert_non_null(strstr((const char *)result.problem.ptr, "urn:ietf:params:acme:error:dns"));
+	assert_non_null(strstr((const char *)result.evidence.ptr, "\"try\":3"));
 	assert_int_equal(fake_dns_count(b->world.dns, "n0.example.test", DNS_CAA), 1);
 	assert_int_equal(fake_dns_count(b->world.dns, "n1.example.test", DNS_CAA), 3);
 	caa_task_free(t);
@@ -342,6 +365,7 @@ int main(void)
 		TEST(wildcards_are_proved_by_dns_01_alone),
 		cmocka_unit_test(pauses_grow_and_are_bounded),
 		TEST(every_name_of_an_order_is_checked_by_itself),
+		TEST(the_evidence_tells_what_was_seen_for_each_name),
 		TEST(whichever_name_is_forbidden_is_named),
 		TEST(wildcard_and_method_are_each_names_own),
 		TEST(failing_lookups_are_repeated_and_then_refuse),

@@ -35,11 +35,26 @@ struct caa_task {
 	int64_t give_up_ms; /* how long, then when, on the monotonic clock */
 	size_t nnames, next, ndone;
 	struct caa_name *names;
-	struct buf problem; /* JSON */
+	struct buf problem;  /* JSON */
+	struct buf evidence; /* JSON */
 };
 
 static void start_check(void *arg);
 static void start_more(struct caa_task *t);
+
+/* What was seen for each name, in the last of its tries. */
+static void put_evidence(struct caa_task *t)
+{
+	buf_add_byte(&t->evidence, '[');
+	for (size_t i = 0; i < t->nnames; i++) {
+		const struct buf *seen = &t->names[i].evidence_text;
+
+		if (i > 0)
+			buf_add_byte(&t->evidence, ',');
+		buf_add(&t->evidence, seen->ptr, seen->len);
+	}
+	buf_add_byte(&t->evidence, ']');
+}
 
 static void seal(struct caa_task *t)
 {
@@ -57,6 +72,7 @@ static void seal(struct caa_task *t)
 	}
 	if (problem_seal(&pb, "CAA does not permit issuance for some of the names.") != OK)
 		problem_render(&pb, &t->problem);
+	put_evidence(t);
 }
 
 static void name_is_done(struct caa_name *n)
@@ -79,6 +95,7 @@ static void judge(struct caa_name *n)
 	int64_t pause_ms = challenge_retry_ms(conf->validation.retry_secs, n->tries);
 
 	n->check = NULL;
+	jx_end_object(&n->evidence);
 	n->tries++;
 	if (n->problem.type == PROBLEM_DNS && n->tries < conf->validation.attempts &&
 		clock_mono_ms() + pause_ms < t->give_up_ms)
@@ -103,6 +120,23 @@ static void on_deadline(void *arg)
 	judge(n);
 }
 
+/* CA/B BR 5.4.1: what the CA relies on when it signs is on record. */
+static void begin_evidence(struct caa_name *n)
+{
+	char now[CLOCK_RFC3339_LEN + 1];
+
+	clock_rfc3339_format(clock_wall_us(), now);
+	buf_reset(&n->evidence_text);
+	n->evidence = (struct jx_out){.buf = &n->evidence_text};
+	jx_begin_object(&n->evidence, NULL);
+	jx_put_str(&n->evidence, "name", n->name);
+	jx_put_str(&n->evidence, "method", n->method);
+	jx_put_str(&n->evidence, "perspective", "primary");
+	jx_put_str(&n->evidence, "resolver", dns_resolvers(n->task->px->dns));
+	jx_put_str(&n->evidence, "started", now);
+	jx_put_int(&n->evidence, "try", n->tries + 1);
+}
+
 static void start_check(void *arg)
 {
 	struct caa_name *n = arg;
@@ -114,8 +148,7 @@ static void start_check(void *arg)
 
 	problem_done(&n->problem);
 	n->problem = (struct problem){.type = PROBLEM_NONE};
-	buf_reset(&n->evidence_text);
-	n->evidence = (struct jx_out){.buf = &n->evidence_text};
+	begin_evidence(n);
 	loop_timer_set(px->loop, &n->timer, px->conf->validation.attempt_secs * 1000, on_deadline,
 		n);
 	n->check = caacheck_start(px, &rq, &n->evidence, &n->problem, on_verdict, n);
@@ -188,6 +221,7 @@ void caa_task_free(struct caa_task *t)
 	free(t->names);
 	free(t->account_uri);
 	buf_done(&t->problem);
+	buf_done(&t->evidence);
 	free(t);
 }
 
@@ -200,7 +234,8 @@ void caa_task_result(const struct caa_task *t, struct caa_result *ret)
 {
 	*ret = (struct caa_result){.order = t->order,
 		.attempt = t->attempt_number,
-		.caa_us = t->caa_us};
+		.caa_us = t->caa_us,
+		.evidence = buf_bytes(&t->evidence)};
 	if (t->problem.len > 0)
 		ret->problem = buf_bytes(&t->problem);
 }

@@ -20,7 +20,8 @@ const struct job *caa_task_job(const struct caa_task *t);
 struct caa_result {
 	struct ident order;
 	int32_t attempt;
-	struct bytes problem; /* JSON, borrowed; ptr NULL: every name is permitted */
-	int64_t caa_us;       /* no check began earlier */
+	struct bytes problem;  /* JSON, borrowed; ptr NULL: every name is permitted */
+	int64_t caa_us;        /* no check began earlier */
+	struct bytes evidence; /* JSON, borrowed: what was seen for each name */
 };
 void caa_task_result(const struct caa_task *t, struct caa_result *ret);

@@ -155,6 +155,7 @@ static int save_orders(struct worker *w, struct caa_task *const *tasks, size_t c
 	CLEANUP(free) struct ident *orders = xcalloc(count, sizeof(*orders));
 	CLEANUP(free) int32_t *attempts = xcalloc(count, sizeof(*attempts));
 	CLEANUP(free) struct bytes *problems = xcalloc(count, sizeof(*problems));
+	CLEANUP(free) struct bytes *evidence = xcalloc(count, sizeof(*evidence));
 	int64_t caa_us = INT64_MAX;
 	struct db_call call = {0};
 	int err;
@@ -164,11 +165,12 @@ static int save_orders(struct worker *w, struct caa_task *const *tasks, size_t c
 		orders[i] = results[i].order;
 		attempts[i] = results[i].attempt;
 		problems[i] = results[i].problem;
+		evidence[i] = results[i].evidence;
 		/* One time for all: the oldest, so that no result looks fresher than it is. */
 		if (results[i].caa_us < caa_us)
 			caa_us = results[i].caa_us;
 	}
-	caa_finish_call(&call, orders, attempts, problems, count, caa_us);
+	caa_finish_call(&call, orders, attempts, problems, evidence, count, caa_us);
 	err = db_run_one(worker_db(w), &call);
 	if (err == OK)
 		announce_orders(w, tasks, results, count);
