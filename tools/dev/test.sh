@@ -3,13 +3,13 @@
 #
 #   unit         release build by gcc, make check (unit, layers, fuzz corpora, SQL)
 #   integration  the whole stack with real clients, and a short chaos run
-#   sanitizer    the same twice-over with AddressSanitizer and UndefinedBehaviorSanitizer
-#   clang        a build by clang without warnings
+#   sanitizer    the same again, built by clang without warnings, with AddressSanitizer and UndefinedBehaviorSanitizer
 #   lint         clang-format, clang-tidy, cppcheck, shellcheck, mandoc
-#   dist         make distcheck
+#   dist         make distcheck; what "unit" has run is not run again there
+#   clang        a release build by clang without warnings (not among those that run by default)
 
 parts=("$@")
-[ ${#parts[@]} -gt 0 ] || parts=(unit integration sanitizer clang lint dist)
+[ ${#parts[@]} -gt 0 ] || parts=(unit integration sanitizer lint dist)
 SANITIZER_ENV=(--program-env ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 	--program-env UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1)
 TEST_DIR=$(mktemp -d /var/tmp/assay-test.XXXXXX)
@@ -95,7 +95,8 @@ for part in "${parts[@]}"; do
 		step "dist: make distcheck"
 		packages "${BUILD_PACKAGES[@]}" "${TEST_PACKAGES[@]}"
 		build release --enable-werror
-		logged "$TOP/build/release/distcheck.log" make -C "$TOP/build/release" distcheck
+		logged "$TOP/build/release/distcheck.log" make -C "$TOP/build/release" distcheck \
+			check_PROGRAMS=tests/unit/test_conf TESTS="tests/unit/test_conf tests/layers/includes.sh"
 		;;
 	*) fail "test: unknown part '$part'; there are: unit integration sanitizer clang lint dist" ;;
 	esac
