@@ -190,12 +190,17 @@ class Checker:
         for row in self.certificates:
             if not row.der:
                 continue
-            certificate = x509.load_der_x509_certificate(bytes(row.der))
+            try:
+                certificate = x509.load_der_x509_certificate(bytes(row.der))
+            except ValueError as err:
+                yield f"{row.serial} is no certificate: {err}"
+                continue
             spki = hashlib.sha256(certificate.public_key().public_bytes(
                 serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
             history = self.histories.get(row.order_id)
-            if not names_of(certificate) == sorted(row.names) == sorted(self.orders[row.order_id].names):
-                yield f"names of {row.serial}: {names_of(certificate)}, ordered {row.names}"
+            order = self.orders.get(row.order_id)
+            if not names_of(certificate) == sorted(row.names) == sorted(order.names if order else row.names):
+                yield f"names of {row.serial}: {names_of(certificate)}, ordered {order}"
             if certificate.serial_number != int(row.serial, 16):
                 yield f"serial of {row.serial}: {certificate.serial_number:x}"
             if spki != row.spki_sha256 or (history and history.key_sha256 not in (None, spki)):
