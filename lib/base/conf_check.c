@@ -93,7 +93,8 @@ const char *conf_check_blocked_name(const char *text)
 {
 	if (is_domain(text[0] == '.' ? text + 1 : text))
 		return NULL;
-	return "write example.org for that name alone, or .example.org for all names below it, in "
+	return "write example.org for that name alone, or .example.org for it and all names below "
+	       "it, in "
 	       "lower case";
 }
 

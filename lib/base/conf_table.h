@@ -1,7 +1,7 @@
 /* conf_table.h — what assay.conf may say, as a table; private to conf*.c.
  *
- * A new setting is one field in conf.h, one line in conf_table.c and one paragraph in
- * docs/assay.conf.sample. */
+ * A new setting is one field in conf.h, one line in conf_table.c, and its paragraphs in
+ * docs/assay.conf.sample and man/assay.conf.5, which tests/docs compares. */
 #pragma once
 
 #include "lib/base/conf.h"
