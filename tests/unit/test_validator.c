@@ -291,7 +291,7 @@ static void a_permitted_recheck_goes_on_to_the_signer(void **state)
 	buf_reset(&query);
 	buf_addf(&query,
 		"SELECT json_array_length(detail::json) FROM assay.audit_log WHERE action = "
-		"'order.caa' AND object = '%s'",
+		"'order.caa' AND object = '%s'::uuid::text",
 		uuid);
 	await_text("2", buf_str(&query));
 }
