@@ -18,12 +18,14 @@
  * for it; from then on they fail fast. */
 #define PATIENCE_MS 1500
 #define NAP_MS 25
+#define UNANSWERED_MS 3000 /* asked so long ago and not answered: not up */
 
 struct link { /* one thread and its connection */
 	pthread_t thread;
 	struct db *db;
-	bool up;
-	bool told; /* the log has heard of the connection's state */
+	atomic_bool up;
+	_Atomic int64_t asked_ms; /* since when its answer is awaited; 0: nothing was asked */
+	bool told;                /* the log has heard of the connection's state */
 	int64_t retry_ms;
 	int64_t down_ms;      /* since when it is not up */
 	int64_t heartbeat_ms; /* when the next one is due */
@@ -33,7 +35,6 @@ static struct {
 	struct link *links;
 	int count;
 	bool heartbeat;
-	atomic_int up; /* links that are */
 } stage;
 
 static struct db *new_db(void)
@@ -58,8 +59,6 @@ static void set_up(struct link *link, bool up)
 {
 	if (link->up == up && link->told)
 		return;
-	if (link->up != up)
-		atomic_fetch_add(&stage.up, up ? 1 : -1);
 	if (link->up && !up)
 		link->down_ms = clock_mono_ms();
 	link->up = up;
@@ -79,7 +78,9 @@ static int ready(struct link *link)
 
 	if (now < link->retry_ms)
 		return ERR_DB;
+	link->asked_ms = now;
 	err = db_ensure(link->db);
+	link->asked_ms = 0;
 	if (err != OK)
 		link->retry_ms = now + RETRY_MS;
 	set_up(link, err == OK);
@@ -96,6 +97,16 @@ static int ready_soon(struct link *link)
 	return err;
 }
 
+static int ask(struct link *link, struct db_call *const calls[], size_t count)
+{
+	int err;
+
+	link->asked_ms = clock_mono_ms();
+	err = db_run(link->db, calls, count);
+	link->asked_ms = 0;
+	return err;
+}
+
 /* Runs the calls; those that certainly left nothing behind because the connection was gone get a
  * second chance on a new one. */
 static void run(struct link *link, struct db_call *const calls[], size_t count)
@@ -108,7 +119,7 @@ static void run(struct link *link, struct db_call *const calls[], size_t count)
 			calls[i]->err = ERR_DB;
 		return;
 	}
-	if (db_run(link->db, calls, count) == OK)
+	if (ask(link, calls, count) == OK)
 		return;
 	log_event(LOG_LEVEL_WARNING, "database batch failed", F_STR("error", db_error(link->db)),
 		F_INT("calls", (int64_t)count));
@@ -117,7 +128,7 @@ static void run(struct link *link, struct db_call *const calls[], size_t count)
 			again[nagain++] = calls[i];
 	}
 	/* What fails again carries its error to the client. */
-	if (nagain > 0 && ready_soon(link) == OK && db_run(link->db, again, nagain) != OK)
+	if (nagain > 0 && ready_soon(link) == OK && ask(link, again, nagain) != OK)
 		(void)ready(link);
 }
 
@@ -203,7 +214,16 @@ void db_stage_stop(void)
 	free(stage.links);
 }
 
+/* A server that hangs breaks no connection, but it answers nobody. */
 bool db_stage_up(void)
 {
-	return atomic_load(&stage.up) > 0;
+	int64_t now = clock_mono_ms();
+
+	for (int i = 0; i < stage.count; i++) {
+		int64_t asked_ms = stage.links[i].asked_ms;
+
+		if (stage.links[i].up && (asked_ms == 0 || now - asked_ms < UNANSWERED_MS))
+			return true;
+	}
+	return false;
 }

@@ -9,6 +9,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <libpq-fe.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 
@@ -17,8 +18,12 @@
 #include "lib/store/db_raw.h"
 
 #define CONNECT_SECS "5"
-#define SILENCE_MS                                                                                 \
-	(6 * 60 * 1000) /* more than the longest statement_timeout of a program (sql/roles.sql) */
+#define SILENCE_UNLIMITED_MS (6 * 60 * 1000) /* for a role without statement_timeout */
+#define SILENCE_MARGIN_MS 5000 /* beyond statement_timeout (sql/roles.sql): it hangs or is gone */
+
+/* Works whatever unit the setting is shown in. */
+static const char TIMEOUT_SQL[] = "SELECT (1000 * extract(epoch FROM "
+				  "current_setting('statement_timeout')::interval))::bigint";
 
 static const Oid TYPE_OIDS[] = {
 	[DB_T_IDENT] = OID_UUID,
@@ -36,6 +41,7 @@ static const Oid TYPE_OIDS[] = {
 };
 
 struct db {
+	int silence_ms; /* how long a living server may say nothing */
 	char *conninfo;
 	char *role;
 	char *password;
@@ -123,7 +129,7 @@ static int exchange(struct db *db, bool *flushed)
 	if (left > 0)
 		pfd.events |= POLLOUT;
 	do {
-		n = poll(&pfd, 1, SILENCE_MS);
+		n = poll(&pfd, 1, db->silence_ms);
 	} while (n < 0 && errno == EINTR);
 	if (n == 0)
 		return fail(db, ERR_DB, "poll", "the server is silent");
@@ -347,6 +353,22 @@ static void ignore_notice(void *arg, const PGresult *res)
 	log_event(LOG_LEVEL_DEBUG, "database notice", F_STR("text", PQresultErrorMessage(res)));
 }
 
+/* How long a statement of this role may run tells how long silence means nothing. */
+static int read_timeout(struct db *db, bool *flushed)
+{
+	PGresult *res = NULL, *end = NULL;
+	long ms = 0;
+
+	if (next_result(db, flushed, &res) != OK)
+		return ERR_DB;
+	if (PQresultStatus(res) == PGRES_TUPLES_OK && PQntuples(res) == 1)
+		ms = strtol(PQgetvalue(res, 0, 0), NULL, 10);
+	PQclear(res);
+	db->silence_ms = ms > 0 && ms < INT_MAX - SILENCE_MARGIN_MS ? (int)ms + SILENCE_MARGIN_MS
+								    : SILENCE_UNLIMITED_MS;
+	return next_result(db, flushed, &end);
+}
+
 /* All statements in one pipeline; the first that the server does not like is the error. */
 static int prepare_all(struct db *db)
 {
@@ -364,7 +386,8 @@ static int prepare_all(struct db *db)
 		if (PQsendPrepare(db->conn, s->name, s->sql, s->nparams, types) != 1)
 			return fail(db, ERR_DB, s->name, PQerrorMessage(db->conn));
 	}
-	if (PQpipelineSync(db->conn) != 1)
+	if (PQsendQueryParams(db->conn, TIMEOUT_SQL, 0, NULL, NULL, NULL, NULL, 0) != 1 ||
+		PQpipelineSync(db->conn) != 1)
 		return fail(db, ERR_DB, "prepare", PQerrorMessage(db->conn));
 	for (size_t i = 0; i < count; i++) {
 		PGresult *res = NULL;
@@ -379,7 +402,7 @@ static int prepare_all(struct db *db)
 		if (next_result(db, &flushed, &end) != OK)
 			return ERR_DB;
 	}
-	if (take_sync(db, &flushed) != OK)
+	if (read_timeout(db, &flushed) != OK || take_sync(db, &flushed) != OK)
 		return ERR_DB;
 	return err == OK ? OK : ERR_DB;
 }
@@ -396,6 +419,7 @@ static int connect_now(struct db *db)
 
 	PQfinish(db->conn);
 	db->broken = false;
+	db->silence_ms = SILENCE_MARGIN_MS; /* until the role is known */
 	db->conn = PQconnectdbParams(keys, values, 1);
 	if (PQstatus(db->conn) != CONNECTION_OK) {
 		db->broken = true;
