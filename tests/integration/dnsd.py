@@ -190,10 +190,12 @@ class UdpServer(socketserver.ThreadingUDPServer):
 class TcpServer(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
+    request_queue_size = 256
 
 
 class ControlServer(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256
 
 
 def main():
