@@ -54,6 +54,11 @@ DECLARE
 	v_rows integer;
 BEGIN
 	PERFORM pg_advisory_xact_lock(hashtext('assay.partitions'));
+	-- Hints that have run out are of no use. Those in use by others wait for the next time.
+	DELETE FROM reusable_authorizations u USING (
+		SELECT x.account_id, x.name FROM reusable_authorizations x WHERE x.expires_at < now()
+			LIMIT 50000 FOR UPDATE SKIP LOCKED) x
+		WHERE u.account_id = x.account_id AND u.name = x.name;
 	FOR v IN SELECT * FROM partitioned t ORDER BY t.parent LOOP
 		SELECT max(r.upper_at) INTO v_upper FROM partition_ranges r WHERE r.parent = v.parent;
 		v_upper := coalesce(v_upper, date_trunc('day', now(), 'UTC') - interval '1 day');

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(19);
+SELECT plan(20);
 
 SELECT is(partition_bound('uuid', '2026-11-21 00:00Z'), '01a1fb67-1800-0000-0000-000000000000', 'a UUIDv7 bound');
 SELECT is(partition_bound('serial', '2026-11-21 00:00Z'), '\x406b00df00', 'a serial bound');
@@ -15,7 +15,9 @@ SELECT throws_ok(format('INSERT INTO orders (id, account_id, expires_at, status,
 	'VALUES (%L, %L, now(), 0, 1, %L, %L, %L)', '00000000-0000-7000-8000-000000000000', v7(), 'd', '{x}', ARRAY[v7()]),
 	'23514', NULL, 'a row outside is an error');
 
+INSERT INTO reusable_authorizations VALUES (v7(), 'gone.org', v7(), now() - interval '1 s'), (v7(), 'here.org', v7(), now() + interval '1 s');
 SELECT cmp_ok(partitions(90, NULL), '>', 0, 'more are made ahead');
+SELECT is(array_agg(name), '{here.org}', 'hints that have run out are forgotten') FROM reusable_authorizations;
 SELECT is(partitions(90, NULL), 0, 'once');
 
 -- A partition of long ago, with a finished order in it.
