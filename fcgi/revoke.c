@@ -14,7 +14,7 @@ static int prepare_revoke(struct request *r, struct problem *pb)
 	if (err != OK)
 		return err;
 	revoke_call(&r->call, by_account ? &r->account : NULL, r->key->thumbprint,
-		wish->view->serial, buf_bytes(&wish->der), wish->reason);
+		wish->outline.serial, buf_bytes(&wish->der), wish->reason);
 	return OK;
 }
 

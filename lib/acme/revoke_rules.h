@@ -20,7 +20,7 @@ enum revoke_reason {
 
 struct revoke_wish {
 	struct buf der;
-	struct certview *view; /* of der */
+	struct certview_outline outline; /* of der */
 	int reason;
 };
 

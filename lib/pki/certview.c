@@ -4,33 +4,48 @@
 #include "lib/pki/der.h"
 
 #define CERTIFICATE_MAX_BYTES 65536
+#define TAG_VERSION 0xa0
 
 #define BEGIN_CERTIFICATE "-----BEGIN CERTIFICATE-----"
 #define END_CERTIFICATE "-----END CERTIFICATE-----"
 #define PEM_COLUMNS 64
 
-/* RFC 5280 section 4.1: the serialNumber is the first INTEGER of a v2 or v3 TBSCertificate behind
- * [0] version. */
-static int find_serial(struct bytes der, struct bytes *ret)
+/* RFC 5280 section 4.1: TBSCertificate, up to the key. */
+static int walk_tbs(struct bytes tbs, struct certview_outline *ret)
+{
+	if (der_peek(tbs) == TAG_VERSION && der_expect(&tbs, TAG_VERSION, NULL) < 0)
+		return ERR_SYNTAX;
+	if (der_expect(&tbs, DER_INTEGER, &ret->serial) < 0 || ret->serial.len == 0 ||
+		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* signature */
+		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* issuer */
+		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* validity */
+		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* subject */
+		der_peek(tbs) != DER_SEQUENCE)
+		return ERR_SYNTAX;
+	return der_read(&tbs, NULL, NULL, &ret->spki);
+}
+
+int certview_walk(struct bytes der, struct certview_outline *ret)
 {
 	struct bytes certificate, tbs;
 
-	if (der_expect(&der, DER_SEQUENCE, &certificate) < 0 || der.len > 0 ||
-		der_expect(&certificate, DER_SEQUENCE, &tbs) < 0)
+	if (der.len > CERTIFICATE_MAX_BYTES || der_expect(&der, DER_SEQUENCE, &certificate) < 0 ||
+		der.len > 0 || der_expect(&certificate, DER_SEQUENCE, &tbs) < 0 ||
+		der_expect(&certificate, DER_SEQUENCE, NULL) < 0 ||
+		der_expect(&certificate, DER_BIT_STRING, NULL) < 0 || certificate.len > 0)
 		return ERR_SYNTAX;
-	if (der_peek(tbs) == 0xa0 && der_expect(&tbs, 0xa0, NULL) < 0)
-		return ERR_SYNTAX;
-	return der_expect(&tbs, DER_INTEGER, ret);
+	return walk_tbs(tbs, ret);
 }
 
 int certview_parse(struct bytes der, struct certview **ret)
 {
 	CLEANUP(certview_free) struct certview *view = xcalloc(1, sizeof(*view));
+	struct certview_outline outline;
 	const uint8_t *end = der.ptr;
 
-	if (der.len > CERTIFICATE_MAX_BYTES || find_serial(der, &view->serial) < 0 ||
-		view->serial.len == 0)
+	if (certview_walk(der, &outline) < 0)
 		return ERR_SYNTAX;
+	view->serial = outline.serial;
 	view->x509 = d2i_X509(NULL, &end, (long)der.len);
 	if (view->x509 == NULL || end != der.ptr + der.len) {
 		ossl_drain("d2i_X509");

@@ -1,9 +1,18 @@
-/* certview.h — what handlers need of a certificate that a client sends (revokeCert) or that we read
+/* certview.h — what is needed of a certificate that a client sends (revokeCert) or that we read
  * from a file. */
 #pragma once
 
 #include "lib/base/buf.h"
 #include "lib/pki/ossl.h"
+
+/* Where things stand in the DER; borrowed from it. */
+struct certview_outline {
+	struct bytes serial; /* contents of the INTEGER */
+	struct bytes spki;   /* SubjectPublicKeyInfo, whole */
+};
+/* By structure alone, for what anybody may send: nothing is decoded, so no certificate is costly or
+ * reaches OpenSSL. ERR_SYNTAX for what cannot be one DER certificate. */
+MUST_CHECK int certview_walk(struct bytes der, struct certview_outline *ret);
 
 struct certview {
 	X509 *x509;

@@ -292,16 +292,3 @@ int jwk_thumbprint_of(EVP_PKEY *key, uint8_t out[JWK_THUMBPRINT_LEN])
 	ossl_sha256_of(buf_bytes(&canonical), out);
 	return OK;
 }
-
-int spki_sha256_of(EVP_PKEY *key, uint8_t out[32])
-{
-	CLEANUP_BUF struct buf spki = {0};
-	struct pubkey numbers;
-	int r = pubkey_from_evp(key, &numbers);
-
-	if (r < 0)
-		return r;
-	pubkey_put_spki(&numbers, &spki);
-	ossl_sha256_of(buf_bytes(&spki), out);
-	return OK;
-}

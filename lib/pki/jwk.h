@@ -42,4 +42,3 @@ void jwk_free(struct jwk *jwk);       /* drops one reference */
 DEFINE_CLEANUP(jwk_free, struct jwk *)
 /* RFC 7638 thumbprint of any public key we accept (of a CSR, say). ERR_CRYPTO for other kinds. */
 MUST_CHECK int jwk_thumbprint_of(EVP_PKEY *key, uint8_t out[JWK_THUMBPRINT_LEN]);
-MUST_CHECK int spki_sha256_of(EVP_PKEY *key, uint8_t out[32]);

@@ -35,15 +35,33 @@ static void a_certificate_is_parsed_with_its_serial(void **state)
 	assert_non_null(view->x509);
 }
 
+static void a_walk_finds_serial_and_key(void **state)
+{
+	CLEANUP_BUF struct buf der = {0};
+	struct certview_outline outline;
+	unsigned char *spki = NULL;
+	int len = i2d_PUBKEY(fixture_key("p256"), &spki);
+
+	make_certificate(&der, "F0010203");
+	assert_int_equal(certview_walk(buf_bytes(&der), &outline), OK);
+	assert_true(bytes_equal(outline.serial, bytes_of("\x00\xf0\x01\x02\x03", 5)));
+	assert_true(len > 0 && bytes_equal(outline.spki, bytes_of(spki, (size_t)len)));
+	OPENSSL_free(spki);
+}
+
 static void anything_else_is_refused(void **state)
 {
 	CLEANUP_BUF struct buf der = {0};
+	struct certview_outline outline;
 	struct certview *view = NULL;
 
 	make_certificate(&der, "01");
 	for (size_t len = 0; len < der.len; len++)
 		assert_int_equal(certview_parse(bytes_of(der.ptr, len), &view), ERR_SYNTAX);
+	for (size_t len = 0; len < der.len; len++)
+		assert_int_equal(certview_walk(bytes_of(der.ptr, len), &outline), ERR_SYNTAX);
 	buf_add_byte(&der, 0);
+	assert_int_equal(certview_walk(buf_bytes(&der), &outline), ERR_SYNTAX);
 	assert_int_equal(certview_parse(buf_bytes(&der), &view), ERR_SYNTAX);
 	assert_null(view);
 }
@@ -135,6 +153,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_certificate_is_parsed_with_its_serial),
+		cmocka_unit_test(a_walk_finds_serial_and_key),
 		cmocka_unit_test(anything_else_is_refused),
 		cmocka_unit_test(pem_round_trips),
 		cmocka_unit_test(pem_has_64_columns),
