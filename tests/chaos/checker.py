@@ -72,7 +72,8 @@ class Checker:
         self.redis = redis.Redis(unix_socket_path=redis_socket)
         self.longest_stream = 0
         self.marker = self.database.one(
-            "select (lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid::text as id").id
+            "select rpad(lpad(to_hex((extract(epoch from clock_timestamp()) * 1000)::bigint), 12, '0'), 32, '0')::uuid::text "
+            "as id").id
         self.began = self.database.one("select clock_timestamp() as at").at
 
     # --- during and after the run ---
@@ -116,7 +117,8 @@ class Checker:
             from certificates c left join serials s on s.serial = c.serial where c.order_id >= %s""", self.marker)
         found = []
         for kind, rule in (
-                ("lost", self.orders_that_clients_know_exist), ("lost", self.orders_end), ("lost", self.nothing_is_left_in_processing),
+                ("lost", self.orders_that_clients_know_exist), ("lost", self.orders_end),
+                ("lost", self.nothing_is_left_in_processing),
                 ("lost", self.clients_and_database_agree), ("lost", self.only_what_fails_validation_is_refused),
                 ("unknown", self.downloads_are_recorded), ("unknown", self.certificates_have_valid_orders),
                 ("duplicate", self.orders_have_one_certificate), ("duplicate", self.serials_are_unique),
@@ -142,8 +144,8 @@ class Checker:
         for row in self.database.rows("select id::text, attempt, due_at, held_until, now() from orders where id >= %s and "
                                       "status = 2", self.marker):
             yield f"order {row}"
-        for row in self.database.rows("select id::text, order_id::text, attempt, tries, due_at, held_until, now() from authorizations "
-                                      "where order_id >= %s and status = 0 and challenge = 1", self.marker):
+        for row in self.database.rows("select id::text, order_id::text, attempt, tries, due_at, held_until, now() from "
+                                      "authorizations where order_id >= %s and status = 0 and challenge = 1", self.marker):
             yield f"authorization {row}"
 
     def clients_and_database_agree(self):

@@ -38,7 +38,7 @@ def percentile(values, share):
 
 
 def recoveries(histories, accidents):
-    """For each order that an accident met: how long after the first one it was done. Orders that fail take their time anyway."""
+    """For each order that an accident met, how long after the first one it was done; not for those that had to fail."""
     for history in histories:
         if history.refuse:
             continue
