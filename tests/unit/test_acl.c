@@ -88,7 +88,8 @@ static void the_configuration_is_in_force(void **state)
 		const char *key;
 		const char *value;
 	} settings[] = {{"port", "0"}, {"appendonly", "yes"}, {"appendfsync", "everysec"},
-		{"save", ""}, {"maxmemory-policy", "noeviction"}, {"proto-max-bulk-len", "1048576"},
+		{"save", ""}, {"auto-aof-rewrite-min-size", "4194304"},
+		{"maxmemory-policy", "noeviction"}, {"proto-max-bulk-len", "1048576"},
 		{"enable-debug-command", "no"}};
 
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {

@@ -168,7 +168,7 @@ def make_redis(stack):
     os.makedirs(stack.path("redis"), mode=0o700, exist_ok=True)
     stack.write(
         f"port 0\nunixsocket {stack.run}/redis.sock\nunixsocketperm 700\ndir {stack.path('redis')}\n"
-        f"appendonly yes\nappendfsync everysec\nmaxmemory-policy noeviction\nsave \"\"\n"
+        f"appendonly yes\nappendfsync everysec\nauto-aof-rewrite-min-size 4mb\nmaxmemory-policy noeviction\nsave \"\"\n"
         f"aclfile {stack.etc}/redis-demo.acl\n", "etc", "redis.conf")
 
 

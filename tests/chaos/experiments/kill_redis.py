@@ -2,5 +2,5 @@
 
 
 def disturb(targets, pause):
-    while pause(0.5, 3):
+    while pause(4, 8):
         targets.kill("redis")
