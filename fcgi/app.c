@@ -120,12 +120,12 @@ static int open_socket(const struct options *options, const struct conf *conf,
 	return listen_open(buf_str(&path));
 }
 
-static void reload(const char *path)
+static void reload(const char *path, const struct app *app)
 {
 	CLEANUP_STR char *error = NULL;
 	struct snapshot *settings;
 
-	if (settings_reload(path, &error) != OK) {
+	if (settings_reload(path, app->check_conf, &error) != OK) {
 		log_event(LOG_LEVEL_ERROR, "configuration not taken over, the old one stays",
 			F_STR("error", error));
 		return;
@@ -136,7 +136,7 @@ static void reload(const char *path)
 	log_event(LOG_LEVEL_INFO, "configuration read again", F_STR("file", path));
 }
 
-static void serve_until_stopped(const char *conf_path)
+static void serve_until_stopped(const char *conf_path, const struct app *app)
 {
 	struct pollfd fds[] = {{.fd = stop_fd(), .events = POLLIN},
 		{.fd = stop_reload_fd(), .events = POLLIN}};
@@ -145,7 +145,7 @@ static void serve_until_stopped(const char *conf_path)
 		if (poll(fds, ARRAY_LEN(fds), -1) < 0 && errno != EINTR)
 			die("poll: %s", strerror(errno));
 		if (stop_reload_take())
-			reload(conf_path);
+			reload(conf_path, app);
 	}
 }
 
@@ -184,7 +184,7 @@ int app_main(int argc, char **argv, const struct app *app)
 	int listener;
 
 	log_init(app->program, LOG_LEVEL_INFO);
-	if (conf_load(options.conf_path, &conf, &error) != OK)
+	if (settings_read(options.conf_path, app->check_conf, &conf, &error) != OK)
 		die("%s", error);
 	log_set_level(log_level_named(conf->log.level));
 	raise_descriptor_limit();
@@ -200,7 +200,7 @@ int app_main(int argc, char **argv, const struct app *app)
 	conn_start(listener, conf->handlers.threads);
 	log_event(LOG_LEVEL_INFO, "ready", F_STR("version", PACKAGE_VERSION));
 
-	serve_until_stopped(options.conf_path);
+	serve_until_stopped(options.conf_path, app);
 
 	drain();
 	conn_stop();

@@ -97,6 +97,9 @@ struct app {
 	const struct db_stmt *const *stmts; /* NULL-terminated; account_key_stmt is among them. With
 					     * heartbeat_stmt the program shows that it lives */
 	const char *socket_name;            /* "order.sock" in handlers.socket_dir */
+	/* What reading a configuration does not show; one that fails is refused, with *ret_error in
+	 * one line (to be freed). NULL: nothing. */
+	int (*check_conf)(const struct conf *conf, char **ret_error);
 };
 
 /* The whole program: options (-c FILE, -l SOCKET, --version, --help), configuration, socket (fd 0

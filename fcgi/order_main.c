@@ -1,8 +1,19 @@
 /* order_main.c — assay-order: orders, authorizations, challenges, certificates and their
  * revocation. */
 #include "fcgi/resource.h"
+#include "lib/acme/suffixes.h"
 #include "lib/store/authz.h"
 #include "lib/store/sweep.h"
+
+static int check_conf(const struct conf *conf, char **ret_error)
+{
+	int err = suffixes_load(conf);
+
+	if (err != OK)
+		*ret_error = xstrdup("orders.public_suffixes: the public suffix list cannot be "
+				     "read, or is none");
+	return err;
+}
 
 int main(int argc, char **argv)
 {
@@ -19,6 +30,7 @@ int main(int argc, char **argv)
 		.nroutes = ARRAY_LEN(routes),
 		.stmts = stmts,
 		.socket_name = "order.sock",
+		.check_conf = check_conf,
 	};
 
 	return app_main(argc, argv, &app);

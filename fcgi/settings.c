@@ -54,11 +54,25 @@ void settings_drop(struct snapshot *s)
 	}
 }
 
-int settings_reload(const char *path, char **ret_error)
+int settings_read(const char *path, int (*check_or_null)(const struct conf *conf, char **ret_error),
+	struct conf **ret, char **ret_error)
+{
+	CLEANUP(conf_free) struct conf *conf = NULL;
+	int err = conf_load(path, &conf, ret_error);
+
+	if (err == OK && check_or_null != NULL)
+		err = check_or_null(conf, ret_error);
+	if (err == OK)
+		*ret = TAKE(conf);
+	return err;
+}
+
+int settings_reload(const char *path,
+	int (*check_or_null)(const struct conf *conf, char **ret_error), char **ret_error)
 {
 	struct conf *conf = NULL;
 	struct snapshot *fresh, *old;
-	int err = conf_load(path, &conf, ret_error);
+	int err = settings_read(path, check_or_null, &conf, ret_error);
 
 	if (err != OK)
 		return err;

@@ -18,4 +18,9 @@ void settings_drop(struct snapshot *s);
 /* Reads the file again. On failure *ret_error says why in one line (free it) and nothing has
  * changed. What is used at start alone (sockets, connections, threads) keeps its values until a
  * restart. */
-MUST_CHECK int settings_reload(const char *path, char **ret_error);
+MUST_CHECK int settings_reload(const char *path,
+	int (*check_or_null)(const struct conf *conf, char **ret_error), char **ret_error);
+/* Reads a file for settings_init, with the same check. */
+MUST_CHECK int settings_read(const char *path,
+	int (*check_or_null)(const struct conf *conf, char **ret_error), struct conf **ret,
+	char **ret_error);

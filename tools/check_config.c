@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "lib/acme/suffixes.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/net/dns.h"
@@ -176,6 +177,17 @@ static void check_issuers(struct tally *tally, const struct conf *conf)
 		tell(tally, FAILED, "issuer: there is no [issuer NAME] section");
 }
 
+static void check_suffixes(struct tally *tally, const struct conf *conf)
+{
+	const char *file = conf->orders.public_suffixes;
+
+	if (suffixes_load(conf) != OK)
+		tell(tally, FAILED, "public suffix list %s: it cannot be read, or is none",
+			file != NULL ? file : "of libpsl");
+	else
+		tell(tally, FINE, "public suffix list %s", file != NULL ? file : "of libpsl");
+}
+
 struct resolver_try {
 	bool answered;
 	bool authenticated;
@@ -234,6 +246,7 @@ static int run_check_config(const char *conf_path, int argc, char **argv)
 	conf = command_conf(conf_path);
 	setlinebuf(stdout);
 	tell(&tally, FINE, "configuration %s", conf_path);
+	check_suffixes(&tally, conf);
 	check_issuers(&tally, conf);
 	check_database(&tally, conf);
 	check_redis(&tally, conf);

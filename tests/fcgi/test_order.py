@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 
 from acme_over_fcgi import acme_client
 from acme_client import Key, certificates, leaf_key, make_csr, pick
-from conftest import BASE
+from conftest import BASE, wait_for
 
 FAILED = json.dumps({"type": "urn:ietf:params:acme:error:incorrectResponse", "detail": "wrong", "status": 403})
 count = iter(range(10**9))
@@ -393,3 +393,19 @@ def test_a_forged_signature_revokes_nothing(client, workers):
     answer = client.revoke(cert, signature=b"\1" * 64)
     assert answer.status == 400 and answer.problem == "malformed"
     assert reason_of(workers, cert) is None
+
+
+def test_a_suffix_list_that_is_none_is_not_started_with(start, conf):
+    conf.write(extra="[orders]\npublic_suffixes = /dev/null")
+    program = start("assay-order", fails=True)
+    assert program.process.returncode == 1
+    assert "public suffix list cannot be read" in program.log()
+
+
+def test_a_suffix_list_that_is_none_is_not_taken_over(start, conf):
+    conf.write()
+    program = start("assay-order")
+    program.errors_expected = True
+    conf.write(extra="[orders]\npublic_suffixes = /dev/null")
+    program.reload()
+    wait_for(lambda: "the old one stays" in program.log())

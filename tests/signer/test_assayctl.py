@@ -130,6 +130,8 @@ def test_check_config_says_what_is_wrong(ca, folder, database, redis):
     assert "broken.conf:" in check("base_url =", "base_uri =")
     assert "FAILED   Redis as assay-order: " in check(f"socket = {ca.socket}", "socket = /nonexistent/redis.sock")
     assert "FAILED   database as assay-order: " in check(f"dbname={os.environ['PGDATABASE']}", "dbname=nonexistent")
+    assert "FAILED   public suffix list /dev/null" in check("#public_suffixes = public_suffix_list.dat",
+                                                             "public_suffixes = /dev/null")
     assert "FAILED   issuer main: " in check("certificate = pki/issuer.pem", "certificate = pki/root.pem")
     os.remove(broken)
 

@@ -146,6 +146,7 @@ CHANGE(names_unsorted, w->names[1] = bytes_str("b.example.org");
 CHANGE(names_upper_case, w->names[1] = bytes_str("A.example.org"))
 CHANGE(names_with_nul, w->names[1] = bytes_of("a.example.org\0.evil.test", 24))
 CHANGE(names_blocked_now, w->conf.orders.blocked_names = (struct conf_list){words_blocked, 1})
+CHANGE(no_suffix_list, w->conf.orders.public_suffixes = (char *)"/dev/null")
 CHANGE(profile_gone, w->job.profile = bytes_str("retired"))
 CHANGE(profile_too_small, w->profile.names_max = 2)
 CHANGE(caa_never, w->authzs[2].caa_us = NEVER)
@@ -263,6 +264,8 @@ static const struct {
 	REFUSES(names_upper_case, PROBLEM_REJECTED_IDENTIFIER),
 	REFUSES(names_with_nul, PROBLEM_MALFORMED),
 	REFUSES(names_blocked_now, PROBLEM_REJECTED_IDENTIFIER),
+	/* Our fault, and one that passes: no order ends by it. */
+	DROPS(no_suffix_list),
 	REFUSES(profile_gone, PROBLEM_INVALID_PROFILE),
 	REFUSES(profile_too_small, PROBLEM_REJECTED_IDENTIFIER),
 	CAA(caa_never),

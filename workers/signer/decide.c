@@ -307,9 +307,8 @@ void decide(const struct conf *conf, const struct issuer_set *issuers,
 		ret->action = caa_is_fresh(conf, job) ? VERDICT_ISSUE : VERDICT_CAA;
 		return;
 	}
-	if (err != ERR_PROBLEM)
-		(void)problem_set(pb, PROBLEM_SERVER_INTERNAL, "the order could not be examined");
-	ret->action = VERDICT_REFUSE;
+	if (err == ERR_PROBLEM)
+		ret->action = VERDICT_REFUSE;
 }
 
 void verdict_done(struct verdict *verdict)

@@ -3,6 +3,7 @@
  * sharing a key's memory between threads. */
 #include "workers/signer/signer.h"
 
+#include "lib/acme/suffixes.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/store/issuance.h"
@@ -82,6 +83,19 @@ static int register_issuer(struct db *db, const struct issuer *issuer)
 	return err;
 }
 
+/* Without it no name can be judged. */
+static int check_suffixes(const struct conf *conf)
+{
+	int err = suffixes_load(conf);
+
+	if (err != OK)
+		log_event(LOG_LEVEL_ERROR, "the public suffix list cannot be used",
+			F_STR("file",
+				conf->orders.public_suffixes != NULL ? conf->orders.public_suffixes
+								     : "built into libpsl"));
+	return err;
+}
+
 /* Loads, proves and registers the issuers of the configuration; only when all of it went well are
  * they used. */
 static int take_issuers(struct worker *w, struct signer *s)
@@ -127,12 +141,16 @@ static int signer_start(struct worker *w)
 			F_STR("error", err_name(err)));
 		return err;
 	}
-	return take_issuers(w, s);
+	err = check_suffixes(worker_conf(w));
+	return err == OK ? take_issuers(w, s) : err;
 }
 
 /* SIGHUP: with an issuer that cannot be used, those from before go on; the log has said why. */
 static void signer_reload(struct worker *w)
 {
+	/* With a list that cannot be used no order is refused and none is signed, until there is
+	 * one. */
+	(void)check_suffixes(worker_conf(w));
 	if (take_issuers(w, worker_state(w)) != OK)
 		log_event(LOG_LEVEL_WARNING, "the issuers from before stay in use");
 }
