@@ -191,11 +191,32 @@ static void key_changed(struct exchange *x)
 	go_on(x, verify_key_changed(x, pipeline.keys));
 }
 
+/* A newer answer after a wait. The account may have changed its key or ended meanwhile: what the
+ * request asked for was done all the same, so the answer from before the wait is told then. */
+static void respond_again(struct exchange *x)
+{
+	struct request *r = &x->r;
+	struct answer before = r->answer;
+
+	r->answer = (struct answer){0};
+	r->unfinished = false;
+	if (r->route->respond(r, &x->problem) == OK) {
+		answer_done(&before);
+		return wait_or_finish(x);
+	}
+	answer_done(&r->answer);
+	r->answer = before;
+	problem_done(&x->problem);
+	finish(x);
+}
+
 static void respond(struct exchange *x)
 {
 	struct request *r = &x->r;
 	int err;
 
+	if (r->waited)
+		return respond_again(x);
 	answer_reset(&r->answer);
 	r->enqueue = r->unfinished = false;
 	err = r->route->respond(r, &x->problem);

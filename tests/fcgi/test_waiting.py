@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from acme_client import make_csr, pick
+from acme_client import Key, make_csr, pick
 from acme_over_fcgi import id_of
 from conftest import wait_for
 from test_order import FAILED, fresh, make_ready
@@ -43,6 +43,23 @@ def test_finalize_answers_with_the_certificate(client, workers):
     timer.join()
     assert answer.status == 200 and answer.json["status"] == "valid" and "certificate" in answer.json
     assert client.download(answer).status == 200
+
+
+def test_a_key_change_during_the_wait_does_not_undo_what_was_done(client, workers, new_client):
+    (authz,) = client.authorizations(client.new_order([fresh()]))
+    twin = new_client()
+    twin.key, twin.kid = client.key, client.kid
+    rolled = []
+    roll = later(lambda: rolled.append(twin.key_change(Key())))
+    validate = threading.Timer(0.8, workers.validate, (authz["url"],))
+    validate.start()
+    answer = client.respond(pick(authz, "http-01"))
+    roll.join()
+    validate.join()
+    assert rolled[0].status == 200
+    assert answer.status == 200 and answer.json["status"] == "processing"
+    client.key = twin.key
+    assert client.get(authz["url"]).json["status"] == "valid"
 
 
 def test_without_a_result_the_answer_comes_in_bounded_time(client):
