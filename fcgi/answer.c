@@ -83,6 +83,9 @@ int problem_of_store(enum store_code code, struct problem *pb)
 	case STORE_PROFILE_RETIRED:
 		return problem_set(pb, PROBLEM_INVALID_PROFILE,
 			"the order's profile is not offered any more");
+	case STORE_KEY_TYPE:
+		return problem_set(pb, PROBLEM_BAD_CSR,
+			"the order's profile does not take keys of this type");
 	case STORE_KEY_IN_USE:
 		return problem_set_status(pb, 409, PROBLEM_MALFORMED,
 			"the key is another account's key");

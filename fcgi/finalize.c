@@ -10,6 +10,7 @@ static int prepare_finalize(struct request *r, struct problem *pb)
 {
 	CLEANUP(csr_free) struct csr *csr = NULL;
 	CLEANUP(free) struct bytes *names = NULL;
+	CLEANUP(free) struct bytes *profiles = NULL;
 	struct order_finalize in = {0};
 	int err = resource_id(r, pb, &in.id);
 
@@ -23,6 +24,9 @@ static int prepare_finalize(struct request *r, struct problem *pb)
 		names[i] = bytes_str(csr->names[i]);
 	in.names = names;
 	in.count = csr->nnames;
+	profiles = xcalloc(r->conf->nprofiles + 1, sizeof(*profiles));
+	in.profiles = profiles;
+	in.nprofiles = finalize_rules_profiles(r->conf, csr->key_type, profiles);
 	in.csr = buf_bytes(&csr->der);
 	memcpy(in.spki_sha256, csr->spki_sha256, sizeof(in.spki_sha256));
 	memcpy(in.key_thumbprint, csr->key_thumbprint, sizeof(in.key_thumbprint));

@@ -3,19 +3,24 @@
 
 #include "lib/base/b64url.h"
 
-/* Whether any profile certifies this kind of key. Which one applies is known with the order, and
- * the signer decides. */
-static bool key_type_is_used(const struct conf *conf, const char *type)
+static bool takes_type(const struct conf_profile *profile, const char *type)
 {
-	for (size_t i = 0; i < conf->nprofiles; i++) {
-		const struct conf_list *types = &conf->profiles[i].key_types;
-
-		for (size_t k = 0; k < types->count; k++) {
-			if (strcmp(types->items[k], type) == 0)
-				return true;
-		}
+	for (size_t i = 0; i < profile->key_types.count; i++) {
+		if (strcmp(profile->key_types.items[i], type) == 0)
+			return true;
 	}
 	return false;
+}
+
+size_t finalize_rules_profiles(const struct conf *conf, const char *key_type, struct bytes *ret)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < conf->nprofiles; i++) {
+		if (takes_type(&conf->profiles[i], key_type))
+			ret[count++] = bytes_str(conf->profiles[i].name);
+	}
+	return count;
 }
 
 int finalize_rules_csr(const struct conf *conf, const struct jx *payload,
@@ -41,9 +46,6 @@ int finalize_rules_csr(const struct conf *conf, const struct jx *payload,
 	if (memcmp(csr->key_thumbprint, account_thumbprint, JWK_THUMBPRINT_LEN) == 0)
 		return problem_set(pb, PROBLEM_BAD_CSR,
 			"the key of the CSR is the key of the account");
-	if (!key_type_is_used(conf, csr->key_type))
-		return problem_set(pb, PROBLEM_BAD_CSR,
-			"keys of the type %s are not certified here", csr->key_type);
 	*ret = TAKE(csr);
 	return OK;
 }

@@ -14,8 +14,10 @@ const struct db_stmt order_get_stmt = {"order_get",
 	"SELECT " ANSWER " FROM assay.order_get($1, $2, $3)", DB_ONE_ROW, 3,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
 const struct db_stmt order_finalize_stmt = {"order_finalize",
-	"SELECT " ANSWER " FROM assay.order_finalize($1, $2, $3, $4, $5, $6, $7)", DB_ONE_ROW, 7,
-	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES}};
+	"SELECT " ANSWER " FROM assay.order_finalize($1, $2, $3, $4, $5, $6, $7, $8)", DB_ONE_ROW,
+	8,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES,
+		DB_T_TEXTS}};
 const struct db_stmt order_certificate_stmt = {"order_certificate",
 	"SELECT code, der, chain_pem FROM assay.order_certificate($1, $2, $3)", DB_ONE_ROW, 3,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
@@ -82,6 +84,10 @@ void order_finalize_call(struct db_call *c, const struct ident *account,
 	db_bind_bytes(c, in->csr);
 	db_bind_bytes(c, bytes_of(in->spki_sha256, sizeof(in->spki_sha256)));
 	db_bind_bytes(c, bytes_of(in->key_thumbprint, sizeof(in->key_thumbprint)));
+	if (in->profiles == NULL)
+		db_bind_null(c);
+	else
+		db_bind_texts(c, in->profiles, in->nprofiles);
 }
 
 enum store_code order_result(const struct db_call *c, struct order *ret)

@@ -55,8 +55,9 @@ void order_get_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id);
 /* finalize: guarded ready → processing. Refusals leave the order as it was: STORE_NOT_READY (also
  * when it is processing or valid already), STORE_NAMES_DIFFER, STORE_KEY_BLOCKED,
- * STORE_KEY_IS_ACCOUNT, STORE_EXPIRED, STORE_NOT_FOUND. names: the CSR's canonical sorted names.
- * key_thumbprint: RFC 7638 thumbprint of the CSR's key. */
+ * STORE_KEY_IS_ACCOUNT, STORE_KEY_TYPE, STORE_EXPIRED, STORE_NOT_FOUND. names: the CSR's canonical
+ * sorted names. key_thumbprint: RFC 7638 thumbprint of the CSR's key. profiles: those that take
+ * keys of its kind; NULL: all. */
 struct order_finalize {
 	struct ident id;
 	const struct bytes *names;
@@ -64,6 +65,8 @@ struct order_finalize {
 	struct bytes csr;
 	uint8_t spki_sha256[32];
 	uint8_t key_thumbprint[THUMBPRINT_LEN];
+	const struct bytes *profiles;
+	size_t nprofiles;
 };
 void order_finalize_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_finalize *in);

@@ -83,9 +83,10 @@ BEGIN
 END $$;
 
 -- finalize: one guarded move. Only when it did not happen is the reason looked for, so the common case costs one
--- statement; whichever reason is found then, the order was not moved by this call.
+-- statement; whichever reason is found then, the order was not moved by this call. p_profiles: those that take keys of
+-- the CSR's kind; NULL: all.
 CREATE OR REPLACE FUNCTION order_finalize(p_account uuid, p_thumbprint bytea, p_id uuid, p_names text[], p_csr bytea,
-	p_spki_sha256 bytea, p_key_thumbprint bytea) RETURNS order_answer
+	p_spki_sha256 bytea, p_key_thumbprint bytea, p_profiles text[] DEFAULT NULL) RETURNS order_answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE
 	r order_answer;
@@ -95,6 +96,7 @@ BEGIN
 		FROM accounts acc
 		WHERE acc.id = p_account AND acc.status = 0 AND acc.thumbprint = p_thumbprint
 			AND o.id = p_id AND o.account_id = p_account AND o.status = 1 AND o.expires_at > now() AND o.names = p_names
+			AND coalesce(o.profile = ANY (p_profiles), true)
 			AND NOT EXISTS (SELECT FROM blocked_keys b WHERE b.spki_sha256 = p_spki_sha256)
 			AND NOT EXISTS (SELECT FROM accounts a WHERE a.thumbprint = p_key_thumbprint)
 		RETURNING 0, o.id, o.status, o.expires_at, o.not_before, o.not_after, o.names, o.authz_ids, o.profile, o.error,
@@ -111,6 +113,7 @@ BEGIN
 			WHEN o.status IN (0, 1) AND o.expires_at <= now() THEN 10
 			WHEN o.status <> 1 THEN 6
 			WHEN o.names <> p_names THEN 7
+			WHEN o.profile <> ALL (p_profiles) THEN 15
 			WHEN EXISTS (SELECT FROM blocked_keys b WHERE b.spki_sha256 = p_spki_sha256) THEN 8
 			WHEN EXISTS (SELECT FROM accounts a WHERE a.thumbprint = p_key_thumbprint) THEN 9
 			ELSE 6 END

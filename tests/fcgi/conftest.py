@@ -159,6 +159,7 @@ validity = 90d
 [profile short]
 validity = 6d
 names_max = 2
+key_types = p256
 """
 
 

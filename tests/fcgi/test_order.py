@@ -304,6 +304,15 @@ def test_formats_of_a_certificate(client, workers):
     assert (answer.status, answer.problem) == (406, "malformed")
 
 
+def test_a_key_type_that_the_orders_profile_does_not_take_leaves_it_ready(client, workers):
+    name = fresh()
+    order = make_ready(client, workers, [name], more={"profile": "short"})
+    answer = client.finalize(order, make_csr([name], leaf_key("ES384")))
+    assert (answer.status, answer.problem) == (400, "badCSR")
+    assert client.get(order.location).json["status"] == "ready"
+    assert client.finalize(order, make_csr([name], leaf_key("ES256"))).status == 200
+
+
 def test_parallel_finalizes_have_one_winner(client, new_client, workers):
     name = fresh()
     order = make_ready(client, workers, [name])

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(40);
+SELECT plan(42);
 SELECT given_account() AS a, given_account() AS b \gset
 SELECT id, status, authz_ids[1] AS z1, authz_ids[2] AS z2 FROM given_order(:'a', '*.x.org', 'x.org') \gset
 
@@ -34,6 +34,9 @@ INSERT INTO blocked_keys (spki_sha256, reason) VALUES (sha256('bad'), 'test');
 SELECT is(finalized(:'a', :'id', '{*.x.org,x.org}', 'bad'), 8, 'a blocked key');
 SELECT is(code, 9, 'an account key, even another''s') FROM order_finalize(:'a', thumb(:'a'), :'id', '{*.x.org,x.org}', 'csr',
 	sha256('k'), thumb(:'b'));
+SELECT is(code, 15, 'a kind of key that its profile does not take') FROM order_finalize(:'a', thumb(:'a'), :'id', '{*.x.org,x.org}',
+	'csr', sha256('k'), sha256('kt'), '{other,another}');
+SELECT is(code, 15, 'or none does') FROM order_finalize(:'a', thumb(:'a'), :'id', '{*.x.org,x.org}', 'csr', sha256('k'), sha256('kt'), '{}');
 SELECT is(finalized(:'b', :'id', '{*.x.org,x.org}'), 4, 'another''s order');
 SELECT is(status_of(:'id'), 1, 'all of that left it ready');
 SELECT is(finalized(:'a', :'id', '{*.x.org,x.org}'), 0, 'finalize');

@@ -61,15 +61,19 @@ static void the_account_key_is_not_certified(void **state)
 	check_csr(conf, payload, jwk->thumbprint, PROBLEM_BAD_CSR);
 }
 
-static void key_types_that_no_profile_has_are_refused(void **state)
+static void a_key_type_is_for_the_profiles_that_take_it(void **state)
 {
 	CLEANUP(conf_free)
-	struct conf *conf = make_conf(MAKE_SERVER "[profile p]\nkey_types = rsa2048 p384\n");
-	CLEANUP(EVP_PKEY_free) EVP_PKEY *key = make_key();
-	CLEANUP_STR char *text = make_csr(key, two_names);
-	CLEANUP_STR char *payload = wrap("csr", text, "");
+	struct conf *conf = make_conf(MAKE_SERVER "[profile a]\nkey_types = rsa2048 p384\n"
+						  "[profile b]\nkey_types = p384\n");
+	struct bytes profiles[2];
 
-	check_csr(conf, payload, other_account, PROBLEM_BAD_CSR);
+	assert_int_equal(conf->nprofiles, 2);
+	assert_int_equal(finalize_rules_profiles(conf, "p256", profiles), 0);
+	assert_int_equal(finalize_rules_profiles(conf, "rsa2048", profiles), 1);
+	assert_true(bytes_is(profiles[0], "a"));
+	assert_int_equal(finalize_rules_profiles(conf, "p384", profiles), 2);
+	assert_true(bytes_is(profiles[1], "b"));
 }
 
 static void csrs_that_are_none_are_refused(void **state)
@@ -188,7 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_good_csr_brings_sorted_names),
 		cmocka_unit_test(the_account_key_is_not_certified),
-		cmocka_unit_test(key_types_that_no_profile_has_are_refused),
+		cmocka_unit_test(a_key_type_is_for_the_profiles_that_take_it),
 		cmocka_unit_test(csrs_that_are_none_are_refused),
 		cmocka_unit_test(reasons_are_those_a_subscriber_may_give),
 		cmocka_unit_test(only_the_certificates_own_key_may_sign_by_jwk),
