@@ -129,6 +129,7 @@ class GoodClient(AcmeClient):
                 wait = 0
             except (Unavailable, OSError, http.client.HTTPException) as err:
                 self.note(what, err.args[0] if isinstance(err, Unavailable) else repr(err))
+                self.load.turned_away.append((what, err))
                 wait = self.pause_after(err, pause)
                 pause = min(pause * 2, PAUSE_SECS[1])
             if self.load.out_of_patience():
@@ -229,6 +230,7 @@ class Load:
         self.replays = 0
         self.replays_accepted = []
         self.finished_at = None
+        self.turned_away = []     # requests that got no answer worth having
         self.stopping = threading.Event()
         self.threads = [threading.Thread(target=self.live, daemon=True) for _ in range(threads)]
         self.replayer = threading.Thread(target=self.replay, daemon=True)

@@ -24,7 +24,7 @@ from client import Load  # noqa: E402
 from targets import StackEnv, Targets  # noqa: E402
 
 KINDS = ("lost", "duplicate", "unknown", "broken")
-COLUMNS = ("experiment", "accidents", "orders", "valid", "invalid", *KINDS, "replays",
+COLUMNS = ("experiment", "accidents", "orders", "valid", "invalid", *KINDS, "turned away", "replays",
            "burnt", "p50 s", "p99 recovery s", "settled s", "longest stream")
 
 
@@ -49,7 +49,7 @@ def recoveries(histories, accidents):
 
 def total(rows):
     """Counts add up; times and lengths are the worst."""
-    summed = {"accidents", "orders", "valid", "invalid", "replays", "burnt", *KINDS}
+    summed = {"accidents", "orders", "valid", "invalid", "turned away", "replays", "burnt", *KINDS}
     return {"experiment": "all", **{c: (sum if c in summed else max)(row[c] for row in rows) for c in COLUMNS[1:]}}
 
 
@@ -64,7 +64,8 @@ class Outcome:
         took = [h.ended - h.began for h in load.histories if h.ended]
         self.row = {
             "experiment": name, "accidents": targets.accidents, "orders": len(statuses), "valid": statuses.count("valid"),
-            "invalid": statuses.count("invalid"), **{kind: kinds.count(kind) for kind in KINDS}, "replays": load.replays,
+            "invalid": statuses.count("invalid"), **{kind: kinds.count(kind) for kind in KINDS},
+            "turned away": len(load.turned_away), "replays": load.replays,
             "burnt": sum(1 for row in checker.certificates if row.burnt_at), "p50 s": round(percentile(took, 0.5), 2),
             "p99 recovery s": round(percentile(list(recoveries(load.histories, targets.acts)), 0.99), 1),
             "settled s": round(settled, 1), "longest stream": checker.longest_stream}
