@@ -13,6 +13,7 @@ parts=("$@")
 SANITIZER_ENV=(--program-env ASAN_OPTIONS=detect_leaks=1:abort_on_error=0:exitcode=99
 	--program-env UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1)
 TEST_DIR=$(mktemp -d /var/tmp/assay-test.XXXXXX)
+chmod 755 "$TEST_DIR" # the stack below it belongs to another user when root
 STACK_DIR=''
 
 cleanup() {
