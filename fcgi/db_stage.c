@@ -41,7 +41,7 @@ static struct db *new_db(void)
 {
 	struct snapshot *settings = settings_hold();
 	const struct conf *conf = settings->conf;
-	CLEANUP_STR char *password = NULL;
+	CLEANUP(conf_secret_free) char *password = NULL;
 	struct db *db;
 
 	if (conf->database.passwords != NULL &&
@@ -49,8 +49,6 @@ static struct db *new_db(void)
 		die("no usable password for PostgreSQL: %s/%s", conf->database.passwords,
 			pipeline.app->role);
 	db = db_new(conf->database.uri, pipeline.app->role, password, pipeline.app->stmts);
-	if (password != NULL)
-		explicit_bzero(password, strlen(password));
 	settings_drop(settings);
 	return db;
 }

@@ -33,7 +33,7 @@ struct rds *redis_stage_rds(void)
 {
 	struct snapshot *settings = settings_hold();
 	const struct conf *conf = settings->conf;
-	CLEANUP_STR char *password = NULL;
+	CLEANUP(conf_secret_free) char *password = NULL;
 	struct rds *rds;
 
 	if (conf->redis.passwords != NULL &&
@@ -41,8 +41,6 @@ struct rds *redis_stage_rds(void)
 		die("no usable password for Redis: %s/%s", conf->redis.passwords,
 			pipeline.app->role);
 	rds = rds_new(conf->redis.socket, pipeline.app->role, password);
-	if (password != NULL)
-		explicit_bzero(password, strlen(password));
 	settings_drop(settings);
 	return rds;
 }

@@ -2,7 +2,6 @@
 #include "tools/connect.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
 #include <unistd.h>
 
 #include "workers/signer/why.h"
@@ -26,24 +25,16 @@ static int load_password(const char *folder, const char *name, char **ret, char 
 				 : "is empty, unreadable, or readable by others (chmod 0400)");
 }
 
-static void wipe(char *secret)
-{
-	if (secret != NULL)
-		OPENSSL_cleanse(secret, strlen(secret));
-	free(secret);
-}
-
 int connect_db(const struct conf *conf, const char *role, const struct db_stmt *const table[],
 	struct db **ret, char **ret_why)
 {
+	CLEANUP(conf_secret_free) char *password = NULL;
 	struct db *db = NULL;
-	char *password = NULL;
 	int err = load_password(conf->database.passwords, role, &password, ret_why);
 
 	if (err != OK)
 		return err;
 	err = db_open(conf->database.uri, role, password, table, &db);
-	wipe(password);
 	if (err != OK)
 		return why_set(ret_why, err, "%s", db_error(NULL));
 	*ret = db;
@@ -52,14 +43,13 @@ int connect_db(const struct conf *conf, const char *role, const struct db_stmt *
 
 int connect_redis(const struct conf *conf, const char *user, struct rds **ret, char **ret_why)
 {
+	CLEANUP(conf_secret_free) char *password = NULL;
 	struct rds *rds = NULL;
-	char *password = NULL;
 	int err = load_password(conf->redis.passwords, user, &password, ret_why);
 
 	if (err != OK)
 		return err;
 	rds = rds_new(conf->redis.socket, user, password);
-	wipe(password);
 	err = rds_ensure(rds, NULL);
 	if (err != OK) {
 		why_set(ret_why, err, "%s", rds_error(rds));

@@ -11,8 +11,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <openssl/crypto.h>
-
 #include "lib/base/log.h"
 #include "tools/command.h"
 #include "tools/credentials.h"
@@ -129,15 +127,13 @@ static void apply(const struct migrate_options *o, const struct conf *conf)
 static void add_password(struct buf *sql, const struct conf *conf, const char *role)
 {
 	CLEANUP_BUF struct buf verifier = {0};
-	char *password = NULL;
+	CLEANUP(conf_secret_free) char *password = NULL;
 
 	if (conf_secret_load(conf->database.passwords, role, &password) != OK)
 		die("migrate: %s/%s cannot be read (root can), or --no-passwords",
 			conf->database.passwords, role);
 	if (credential_scram(&verifier, password) != OK)
 		die("migrate: OpenSSL cannot make a SCRAM verifier");
-	OPENSSL_cleanse(password, strlen(password));
-	free(password);
 	/* Role and verifier are our own words: letters, digits and $:+/=-. */
 	buf_addf(sql, "ALTER ROLE \"%s\" PASSWORD '%s';\n", role, buf_str(&verifier));
 }

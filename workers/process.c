@@ -148,19 +148,12 @@ void process_init(struct process *p, int argc, char **argv, const char *program,
 	p->rds_outage.server = "redis";
 }
 
-static void free_secret(char *secret)
-{
-	if (secret != NULL)
-		explicit_bzero(secret, strlen(secret));
-	free(secret);
-}
-
 void process_done(struct process *p)
 {
 	rds_close(p->rds);
 	db_close(p->db);
-	free_secret(p->db_password);
-	free_secret(p->rds_password);
+	conf_secret_free(p->db_password);
+	conf_secret_free(p->rds_password);
 	free(p->stmts);
 	for (size_t i = 0; i < p->nretired; i++)
 		conf_free(p->retired[i]);

@@ -120,6 +120,9 @@ void conf_free(struct conf *conf);
 DEFINE_CLEANUP(conf_free, struct conf *)
 /* NULL when there is none of that name. */
 const struct conf_profile *conf_profile_find(const struct conf *conf, struct bytes name);
-/* First line of a secret file, for passwords. The caller cleanses and frees it. ERR_NOENT, or
- * ERR_INTERNAL when the file is readable by others. */
+/* First line of a secret file, for passwords. ERR_NOENT, or ERR_INTERNAL when the file is readable
+ * by others. */
 MUST_CHECK int conf_secret_load(const char *folder, const char *name, char **ret);
+/* Cleanses it first. */
+void conf_secret_free(char *secret);
+DEFINE_CLEANUP(conf_secret_free, char *)

@@ -35,3 +35,10 @@ int conf_secret_load(const char *folder, const char *name, char **ret)
 	*ret = xstrndup(buf_str(&text), len);
 	return OK;
 }
+
+void conf_secret_free(char *secret)
+{
+	if (secret != NULL)
+		explicit_bzero(secret, strlen(secret));
+	free(secret);
+}
