@@ -245,7 +245,7 @@ static void put_certificate(struct buf *out, struct bytes tbs, struct bytes algo
 	der_end(out, mark);
 }
 
-int key_sign_tbs(EVP_PKEY *key, struct bytes tbs, struct buf *out)
+static int sign_tbs(EVP_PKEY *key, struct bytes tbs, bool checked, struct buf *out)
 {
 	struct signature_scheme scheme;
 	struct signature sig;
@@ -253,24 +253,21 @@ int key_sign_tbs(EVP_PKEY *key, struct bytes tbs, struct buf *out)
 
 	if (err == OK)
 		err = sign(key, scheme.md, tbs, &sig);
+	if (err == OK && checked)
+		err = verify(key, scheme.md, tbs, &sig);
 	if (err == OK)
 		put_certificate(out, tbs, scheme.algorithm, &sig);
 	return err;
 }
 
+int key_sign_tbs(EVP_PKEY *key, struct bytes tbs, struct buf *out)
+{
+	return sign_tbs(key, tbs, false, out);
+}
+
 int key_sign_tbs_checked(EVP_PKEY *key, struct bytes tbs, struct buf *out)
 {
-	struct signature_scheme scheme;
-	struct signature sig;
-	int err = key_scheme(key, &scheme);
-
-	if (err == OK)
-		err = sign(key, scheme.md, tbs, &sig);
-	if (err == OK)
-		err = verify(key, scheme.md, tbs, &sig);
-	if (err == OK)
-		put_certificate(out, tbs, scheme.algorithm, &sig);
-	return err;
+	return sign_tbs(key, tbs, true, out);
 }
 
 int key_check_pair(EVP_PKEY *key, EVP_PKEY *public_key)
