@@ -482,8 +482,7 @@ int db_ensure(struct db *db)
 	struct pollfd pfd = {.events = POLLIN};
 
 	if (db->conn != NULL && !db->broken) {
-		/* A server that went away while we were idle has left its farewell in the socket.
-		 */
+		/* A server that went away while we were idle left its farewell in the socket. */
 		pfd.fd = PQsocket(db->conn);
 		if (poll(&pfd, 1, 0) == 0)
 			return OK;

@@ -216,24 +216,21 @@ struct placed order_place(struct roles *r, const struct client *c, const char *n
 	return p;
 }
 
-enum store_code order_look(struct roles *r, const struct client *c, const struct ident *id,
-	enum order_status *status)
+enum order_status order_status_of(struct roles *r, const struct client *c, const struct ident *id)
 {
 	struct db_call call = {0};
 	struct order o = {0};
-	enum store_code code;
+	enum order_status status;
 
 	order_get_call(&call, &c->id, c->thumbprint, id);
 	must(r->order, &call);
-	code = order_result(&call, &o);
-	if (code == STORE_OK) {
-		*status = o.status;
-		assert_true((o.status == ORDER_INVALID) == (o.error.ptr != NULL));
-		assert_true((o.status == ORDER_VALID) == o.has_certificate);
-	}
+	assert_int_equal(order_result(&call, &o), STORE_OK);
+	status = o.status;
+	assert_true((status == ORDER_INVALID) == (o.error.ptr != NULL));
+	assert_true((status == ORDER_VALID) == o.has_certificate);
 	order_done(&o);
 	db_call_done(&call);
-	return code;
+	return status;
 }
 
 enum store_code order_finish_by(struct db *db, const struct client *c, const struct ident *id,

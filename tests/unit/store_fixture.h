@@ -46,8 +46,8 @@ struct placed { /* an order and its authorizations, in order of names */
 };
 /* names: sorted, separated by spaces. */
 struct placed order_place(struct roles *r, const struct client *c, const char *names);
-enum store_code order_look(struct roles *r, const struct client *c, const struct ident *id,
-	enum order_status *status);
+/* As its account sees it. */
+enum order_status order_status_of(struct roles *r, const struct client *c, const struct ident *id);
 enum store_code order_finish_by(struct db *db, const struct client *c, const struct ident *id,
 	const char *names);
 enum store_code respond(struct roles *r, const struct client *c, const struct ident *authz,

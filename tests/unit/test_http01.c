@@ -257,10 +257,10 @@ static SSL_CTX *server_context(int max_version)
 	return ctx;
 }
 
-static void https_redirects_are_followed_without_verification(void **state)
+/* An attempt that is redirected to a server which speaks TLS up to this version. */
+static void attempt_by_https(struct script *s, int max_version)
 {
-	struct script *s = *state;
-	SSL_CTX *ctx = server_context(TLS1_3_VERSION);
+	SSL_CTX *ctx = server_context(max_version);
 	struct fake_web *other = fake_web_new(s->world.loop, "127.0.0.1", 0, ctx, serve, s);
 
 	fake_dns_add_address(s->world.dns, "other.test", "127.0.0.1");
@@ -268,27 +268,26 @@ static void https_redirects_are_followed_without_verification(void **state)
 	s->world.conf.validation.redirect_ports.count = 3;
 	s->route = to_second_server;
 	attempt(s);
+	fake_web_free(other);
+	SSL_CTX_free(ctx);
+}
+
+static void https_redirects_are_followed_without_verification(void **state)
+{
+	struct script *s = *state;
+
+	attempt_by_https(s, TLS1_3_VERSION);
 	world_expect(&s->world, PROBLEM_NONE, NULL);
 	world_expect_evidence(&s->world, "\"url\":\"https://other.test:");
 	assert_non_null(strstr(s->request, "GET /here?x=1 HTTP/1.1"));
-	fake_web_free(other);
-	SSL_CTX_free(ctx);
 }
 
 static void https_redirects_need_tls_1_2(void **state)
 {
 	struct script *s = *state;
-	SSL_CTX *ctx = server_context(TLS1_1_VERSION);
-	struct fake_web *other = fake_web_new(s->world.loop, "127.0.0.1", 0, ctx, serve, s);
 
-	fake_dns_add_address(s->world.dns, "other.test", "127.0.0.1");
-	snprintf(s->ports[2], sizeof(s->ports[2]), "%d", fake_web_port(other));
-	s->world.conf.validation.redirect_ports.count = 3;
-	s->route = to_second_server;
-	attempt(s);
+	attempt_by_https(s, TLS1_1_VERSION);
 	world_expect(&s->world, PROBLEM_TLS, "https://other.test:");
-	fake_web_free(other);
-	SSL_CTX_free(ctx);
 }
 
 static void ipv6_is_tried_first_and_ipv4_once_after_it(void **state)

@@ -9,15 +9,15 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "lib/base/clock.h"
 #include "lib/queue/jobs.h"
+#include "tests/unit/child.h"
 #include "tests/unit/private_redis.h"
 #include "tests/unit/store_fixture.h"
 
+#define PROGRAM "workers/keeper/assay-keeper"
 #define PATIENCE_MS 30000
 #define MAX 64
 
@@ -55,8 +55,8 @@ static int set_up(void **state)
 	file = fopen(conf_path, "w");
 	assert_non_null(file);
 	fprintf(file,
-		"[server]\nbase_url = https://keeper.example\n[database]\nuri = "
-		"postgresql:///assay?host=%s\n"
+		"[server]\nbase_url = https://keeper.example\n"
+		"[database]\nuri = postgresql:///assay?host=%s\n"
 		"[redis]\nsocket = %s\n[workers]\nsweep = 1s\n[profile default]\n"
 		"[issuer main]\ncertificate = none.pem\nkey = none.key\n",
 		getenv("PGHOST"), server.socket);
@@ -73,27 +73,6 @@ static int tear_down(void **state)
 	rds_close(rds);
 	private_redis_stop(&server);
 	return 0;
-}
-
-static pid_t spawn(void)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid > 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execl("workers/keeper/assay-keeper", "assay-keeper", "-c", conf_path, (char *)NULL);
-	_exit(127);
-}
-
-static void terminate(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGTERM);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 /* Waits for so many jobs in the stream and takes them. */
@@ -133,8 +112,8 @@ static void what_is_due_is_queued_once_by_two_keepers(void **state)
 	assert_true(queued);
 	empty_redis();
 	make_due();
-	one = spawn();
-	two = spawn();
+	one = child_start(PROGRAM, conf_path);
+	two = child_start(PROGRAM, conf_path);
 	take(STREAM_VALIDATION, jobs, 1);
 	assert_int_equal(jobs[0].kind, JOB_VALIDATE);
 	assert_true(ident_equal(&jobs[0].id, &pending.authzs[0]));
@@ -147,8 +126,8 @@ static void what_is_due_is_queued_once_by_two_keepers(void **state)
 	make_due();
 	take(STREAM_VALIDATION, jobs, 1);
 	take(STREAM_ISSUANCE, jobs, 1);
-	terminate(one);
-	terminate(two);
+	child_stop(one);
+	child_stop(two);
 }
 
 static void a_dead_letter_ends_its_order(void **state)
@@ -156,7 +135,6 @@ static void a_dead_letter_ends_its_order(void **state)
 	struct placed o = order_processing(&roles, &client, "dead.example");
 	struct job jobs[MAX], dead[MAX];
 	size_t count, ndead = 0;
-	enum order_status status;
 	int64_t deadline = clock_mono_ms() + PATIENCE_MS;
 	pid_t pid;
 
@@ -168,14 +146,13 @@ static void a_dead_letter_ends_its_order(void **state)
 					 dead, MAX, &ndead),
 			OK);
 	rds_reply_free(private_redis_do(rds, "XADD q:dead * junk 1 from 0-1 why test"));
-	pid = spawn();
+	pid = child_start(PROGRAM, conf_path);
 	while (private_redis_int(rds, "XLEN q:dead") > 0) {
 		assert_true(clock_mono_ms() < deadline);
 		usleep(20000);
 	}
-	assert_int_equal(order_look(&roles, &client, &o.id, &status), STORE_OK);
-	assert_int_equal(status, ORDER_INVALID);
-	terminate(pid);
+	assert_int_equal(order_status_of(&roles, &client, &o.id), ORDER_INVALID);
+	child_stop(pid);
 }
 
 static void without_redis_it_seals_and_queues_once_redis_is_back(void **state)
@@ -187,7 +164,7 @@ static void without_redis_it_seals_and_queues_once_redis_is_back(void **state)
 
 	private_redis_kill(&server, SIGKILL);
 	make_due();
-	pid = spawn();
+	pid = child_start(PROGRAM, conf_path);
 	for (bool sealed = false; !sealed;) {
 		CLEANUP_STR char *open =
 			sql("SELECT count(*) FROM assay.audit_log WHERE xid >= "
@@ -203,13 +180,13 @@ static void without_redis_it_seals_and_queues_once_redis_is_back(void **state)
 	empty_redis();
 	take(STREAM_ISSUANCE, jobs, 1);
 	assert_true(ident_equal(&jobs[0].id, &o.id));
-	terminate(pid);
+	child_stop(pid);
 }
 
 static void it_reports_heartbeats_and_keeps_partitions_ahead(void **state)
 {
 	int64_t deadline = clock_mono_ms() + PATIENCE_MS;
-	pid_t pid = spawn();
+	pid_t pid = child_start(PROGRAM, conf_path);
 
 	for (bool alive = false; !alive;) {
 		CLEANUP_STR char *at = sql("SELECT count(*) FROM assay.heartbeats WHERE program = "
@@ -220,7 +197,7 @@ static void it_reports_heartbeats_and_keeps_partitions_ahead(void **state)
 		assert_true(clock_mono_ms() < deadline);
 		usleep(20000);
 	}
-	terminate(pid);
+	child_stop(pid);
 	/* It has made what is needed, so nothing is left to make. */
 	struct db_call call = {0};
 	partitions_call(&call, 7, 400LL * 86400);

@@ -26,14 +26,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static enum order_status status_of(const struct client *c, const struct ident *id)
-{
-	enum order_status status = ORDER_INVALID;
-
-	assert_int_equal(order_look(&r, c, id, &status), STORE_OK);
-	return status;
-}
-
 /* ---- accounts ---- */
 
 static void newaccount_finds_the_account_of_a_known_key(void **state)
@@ -203,13 +195,13 @@ static void an_order_becomes_ready_with_its_last_authorization(void **state)
 	attempt = validation_take(r.validator, &o.authzs[0], 60);
 	assert_int_equal(attempt, 1);
 	assert_int_equal(validation_end(r.validator, &o.authzs[0], attempt, VALIDATION_VALID), 0);
-	assert_int_equal(status_of(&c, &o.id), ORDER_PENDING);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_PENDING);
 	assert_int_equal(order_finish_by(r.order, &c, &o.id, "a.example.org b.example.org"),
 		STORE_NOT_READY);
 	assert_int_equal(respond(&r, &c, &o.authzs[1], CHALLENGE_TLS_ALPN_01, &queued), STORE_OK);
 	attempt = validation_take(r.validator, &o.authzs[1], 60);
 	assert_int_equal(validation_end(r.validator, &o.authzs[1], attempt, VALIDATION_VALID), 1);
-	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_READY);
 	assert_int_equal(validation_end(r.validator, &o.authzs[1], attempt, VALIDATION_VALID), 0);
 }
 
@@ -274,7 +266,7 @@ static void valid_authorizations_are_reused_by_the_same_account_only(void **stat
 	assert_int_equal(again.status, ORDER_PENDING);
 	assert_true(ident_equal(&again.authzs[0], &o.authzs[1]));
 	order_validate(&r, &c, &again);
-	assert_int_equal(status_of(&c, &again.id), ORDER_READY);
+	assert_int_equal(order_status_of(&r, &c, &again.id), ORDER_READY);
 	assert_int_equal(order_place(&r, &d, "u.example.org").status, ORDER_PENDING);
 }
 
@@ -293,8 +285,8 @@ static void deactivating_an_authorization_ends_every_order_that_uses_it(void **s
 	must(r.order, &call);
 	assert_int_equal(authz_result(&call, &a, NULL), STORE_OK);
 	assert_int_equal(a.status, AUTHZ_DEACTIVATED);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
-	assert_int_equal(status_of(&c, &reused.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &reused.id), ORDER_INVALID);
 	assert_int_equal(order_place(&r, &c, "d.example.org").status, ORDER_PENDING);
 	authz_deactivate_call(&call, &c.id, c.thumbprint, &o.authzs[0]);
 	must(r.order, &call);
@@ -330,7 +322,7 @@ static void expiry_is_seen_at_once(void **state)
 	assert_int_equal(order_result(&call, &o), STORE_OK);
 	assert_true(o.not_before_us == in.not_before_us && o.not_after_us == in.not_after_us);
 	order_done(&o);
-	assert_int_equal(status_of(&c, &in.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &in.id), ORDER_INVALID);
 	authz_get_call(&call, &c.id, c.thumbprint, &authz);
 	must(r.order, &call);
 	assert_int_equal(authz_result(&call, &a, NULL), STORE_OK);
@@ -354,7 +346,7 @@ static void finalize_refuses_and_leaves_the_order_ready(void **state)
 		STORE_NAMES_DIFFER);
 	assert_int_equal(order_finish_by(r.order, &d, &o.id, "h.example.org i.example.org"),
 		STORE_NOT_FOUND);
-	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_READY);
 	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"),
 		STORE_OK);
 	assert_int_equal(order_finish_by(r.order, &c, &o.id, "h.example.org i.example.org"),
@@ -377,9 +369,9 @@ static void a_lost_lease_loses_its_result(void **state)
 	assert_true(slow == 1 && quick == 2);
 	assert_int_equal(validation_take(r.validator, &o.authzs[0], 60), 0);
 	assert_int_equal(validation_end(r.validator, &o.authzs[0], slow, VALIDATION_INVALID), 0);
-	assert_int_equal(status_of(&c, &o.id), ORDER_PENDING);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_PENDING);
 	assert_int_equal(validation_end(r.validator, &o.authzs[0], quick, VALIDATION_VALID), 1);
-	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_READY);
 }
 
 static void a_renewed_lease_keeps_its_row(void **state)
@@ -436,7 +428,7 @@ static void a_poisonous_validation_ends_the_order(void **state)
 	for (int32_t i = 1; i <= 8; i++)
 		assert_int_equal(validation_take(r.validator, &o.authzs[0], 0), i);
 	assert_int_equal(validation_take(r.validator, &o.authzs[0], 0), 0);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_INVALID);
 }
 
 int main(int argc, char **argv)

@@ -24,14 +24,6 @@ static int teardown(void **state)
 	return 0;
 }
 
-static enum order_status status_of(const struct client *c, const struct ident *id)
-{
-	enum order_status status = ORDER_INVALID;
-
-	assert_int_equal(order_look(&r, c, id, &status), STORE_OK);
-	return status;
-}
-
 /* ---- issuance ---- */
 
 static void a_certificate_is_issued_downloaded_and_revoked(void **state)
@@ -48,7 +40,7 @@ static void a_certificate_is_issued_downloaded_and_revoked(void **state)
 	struct bytes serial = bytes_of(cert.serial, 18);
 	struct bytes whole = bytes_of(cert.der, sizeof(cert.der));
 
-	assert_int_equal(status_of(&c, &o.id), ORDER_VALID);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_VALID);
 	order_certificate_call(&call, &c.id, c.thumbprint, &o.id);
 	must(r.order, &call);
 	assert_int_equal(order_certificate_result(&call, &der, &chain), STORE_OK);
@@ -98,7 +90,7 @@ static void a_crash_after_reserving_burns_the_serial(void **state)
 	assert_false(issuance_record(r.signer, &o.id, second, &lost));
 	assert_true(issuance_record(r.signer, &o.id, second, &cert));
 	assert_true(issuance_store(r.signer, &o.id, second, &cert));
-	assert_int_equal(status_of(&c, &o.id), ORDER_VALID);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_VALID);
 }
 
 static void a_certificate_other_than_the_reserved_one_is_impossible(void **state)
@@ -116,7 +108,7 @@ static void a_certificate_other_than_the_reserved_one_is_impossible(void **state
 	issuance_issue_call(&call, &o.id, &attempt, &serial, &der, 1);
 	assert_int_equal(db_run_one(r.signer, &call), ERR_DB);
 	db_call_done(&call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_PROCESSING);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_PROCESSING);
 	assert_int_equal(db_ensure(r.signer), OK);
 	cert.der[100] ^= 1;
 	assert_true(issuance_store(r.signer, &o.id, attempt, &cert));
@@ -136,7 +128,7 @@ static void nothing_is_reserved_without_good_authorizations(void **state)
 	assert_false(issuance_record(r.signer, &o.id, attempt, &cert));
 	issuance_refuse_call(&call, &o.id, &attempt, &problem, 1);
 	must(r.signer, &call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_INVALID);
 	db_call_done(&call);
 }
 
@@ -171,7 +163,7 @@ static void old_caa_results_send_the_order_round_again(void **state)
 	none = bytes_str("{\"type\":\"urn:ietf:params:acme:error:caa\"}");
 	caa_finish_call(&call, &o.id, &attempt, &none, &seen, 1, clock_wall_us());
 	must(r.validator, &call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_INVALID);
 	db_call_done(&call);
 }
 
@@ -222,7 +214,7 @@ static void the_sweep_finds_what_is_due_and_not_held(void **state)
 	attempt = validation_take(r.validator, &o.authzs[0], 60);
 	assert_false(sweep_finds(&o.authzs[0], SWEEP_VALIDATE));
 	validation_end(r.validator, &o.authzs[0], attempt, VALIDATION_VALID);
-	assert_int_equal(status_of(&c, &o.id), ORDER_READY);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_READY);
 }
 
 static void dead_letters_end_their_order(void **state)
@@ -241,8 +233,8 @@ static void dead_letters_end_their_order(void **state)
 	must(r.keeper, &call);
 	sweep_dead_call(&call, SWEEP_CAA, &unknown);
 	must(r.keeper, &call);
-	assert_int_equal(status_of(&c, &o.id), ORDER_INVALID);
-	assert_int_equal(status_of(&c, &p.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_INVALID);
+	assert_int_equal(order_status_of(&r, &c, &p.id), ORDER_INVALID);
 	db_call_done(&call);
 }
 

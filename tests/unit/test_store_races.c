@@ -249,10 +249,7 @@ static void crossing_batches_claim_and_finish_each_once(void **state)
 		assert_int_equal(race("assay-validator", 8, act_claim, &x), BATCH);
 		assert_int_equal(race("assay-validator", 2, act_finish, &x), BATCH / 2);
 		for (size_t i = 0; i < BATCH / 2; i++) {
-			enum order_status status = ORDER_INVALID;
-
-			order_look(&r, &c, &x.orders[i].id, &status);
-			assert_int_equal(status, ORDER_READY);
+			assert_int_equal(order_status_of(&r, &c, &x.orders[i].id), ORDER_READY);
 		}
 	}
 }

@@ -7,21 +7,19 @@
 
 #include <cmocka.h>
 
-#include <signal.h>
 #include <stdio.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "lib/acme/challenge.h"
 #include "lib/base/b64url.h"
 #include "lib/base/clock.h"
 #include "lib/net/dns01.h"
 #include "lib/queue/jobs.h"
+#include "tests/unit/child.h"
 #include "tests/unit/fakes.h"
 #include "tests/unit/private_redis.h"
 #include "tests/unit/store_fixture.h"
 
+#define PROGRAM "workers/validator/assay-validator"
 #define PATIENCE_MS 20000
 
 static struct private_redis server;
@@ -41,24 +39,11 @@ static void write_conf(void)
 	fprintf(file,
 		"[server]\nbase_url = https://validator.example\ncaa_identities = ca.example\n"
 		"[database]\nuri = postgresql:///assay?host=%s\n[redis]\nsocket = %s\n"
-		"[validation]\nresolvers = %s\nallow_addresses = 127.0.0.0/8\nattempt_timeout = "
-		"3s\nattempts = 3\nretry_pause = 1s\n"
+		"[validation]\nresolvers = %s\nallow_addresses = 127.0.0.0/8\n"
+		"attempt_timeout = 3s\nattempts = 3\nretry_pause = 1s\n"
 		"[profile default]\n[issuer main]\ncertificate = none.pem\nkey = none.key\n",
 		getenv("PGHOST"), server.socket, fake_dns_address(dns));
 	assert_int_equal(fclose(file), 0);
-}
-
-static pid_t spawn(void)
-{
-	pid_t pid = fork();
-
-	assert_true(pid >= 0);
-	if (pid > 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	execl("workers/validator/assay-validator", "assay-validator", "-c", conf_path,
-		(char *)NULL);
-	_exit(127);
 }
 
 static int set_up(void **state)
@@ -75,17 +60,8 @@ static int set_up(void **state)
 	write_conf();
 	roles_open(&roles);
 	client = client_new(&roles);
-	validator = spawn();
+	validator = child_start(PROGRAM, conf_path);
 	return 0;
-}
-
-static void terminate(pid_t pid)
-{
-	int status;
-
-	kill(pid, SIGTERM);
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
 static int tear_down(void **state)
@@ -318,16 +294,16 @@ static void what_hangs_at_sigterm_is_left_to_another_validator(void **state)
 	while (fake_dns_count(dns, "_acme-challenge.hanging.example", DNS_TXT) == 0)
 		assert_int_equal(loop_once(loop, 100), OK);
 	begin_ms = clock_mono_ms();
-	terminate(validator);
+	child_stop(validator);
 	assert_true(clock_mono_ms() - begin_ms < 8000);
 	/* Ended by itself within the drain, or left: either way it goes on. */
 	fake_dns_set_mode(dns, "_acme-challenge.hanging.example", DNS_TXT, FAKE_ANSWER);
 	publish_proof(&o.authzs[0], "hanging.example");
 	free(sql("UPDATE assay.authorizations SET held_until = NULL WHERE id = '%s'", uuid));
 	assert_int_equal(jobs_enqueue(rds, JOB_VALIDATE, &o.authzs[0], 1), OK);
-	validator = spawn();
+	validator = child_start(PROGRAM, conf_path);
 	await_status("orders", &o.id, "1");
-	terminate(validator);
+	child_stop(validator);
 }
 
 int main(int argc, char **argv)

@@ -210,8 +210,8 @@ static void write_conf(int batch, const char *more)
 	assert_non_null(file);
 	fprintf(file,
 		"[server]\nbase_url = https://toy.example\n[database]\nuri = postgresql:///none\n"
-		"[redis]\nsocket = %s\n[workers]\nbatch = %d\nlinger = 5ms\nlease = "
-		"%ds\n[validation]\nattempt_timeout = 1s\n"
+		"[redis]\nsocket = %s\n[workers]\nbatch = %d\nlinger = 5ms\nlease = %ds\n"
+		"[validation]\nattempt_timeout = 1s\n"
 		"[profile default]\n[issuer main]\ncertificate = none.pem\nkey = none.key\n%s",
 		server.socket, batch, LEASE_SECS, more);
 	assert_int_equal(fclose(file), 0);
