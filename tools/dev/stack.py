@@ -471,15 +471,17 @@ def supervisor_pid(stack):
 
 def settings_of(args):
     taken = {args.port, args.http01_port, args.tlsalpn01_port}
-    for what, port in (("--port", args.port),):
-        if port and not port_is_free(port):
-            raise Failure(f"{what} {port} is in use: choose another")
+    if args.port and not port_is_free(args.port):
+        raise Failure(f"--port {args.port} is in use: choose another")
+    port = choose_port(args.port, 14000, taken)
+    # Nobody listens on the validation ports until a client does: two stacks must not choose the same.
+    step = 2 * (port - 14000) if 14000 <= port < 14500 else 0
     settings = {
         "programs": os.path.abspath(args.programs),
         "installed": os.path.abspath(args.installed or args.programs),
-        "port": choose_port(args.port, 14000, taken),
-        "http01_port": choose_port(args.http01_port, 5002, taken),
-        "tlsalpn01_port": choose_port(args.tlsalpn01_port, 5102, taken),
+        "port": port,
+        "http01_port": choose_port(args.http01_port, 5002 + step, taken),
+        "tlsalpn01_port": choose_port(args.tlsalpn01_port, 5003 + step, taken),
         "processes": args.processes,
         "workers": args.workers,
         "nginx_workers": args.nginx_workers,

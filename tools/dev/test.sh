@@ -45,13 +45,17 @@ make_check() {
 # integration BUILD OPTION… — a fresh stack of that build, every test of tests/integration and the short chaos run on it,
 # then its logs are searched.
 integration() {
-	local built=$1
+	local built=$1 suite
 	shift
 	STACK_DIR=$TEST_DIR/$built
 	stack_up "$STACK_DIR" "$built" --conf validation.retry_pause=1s --conf validation.attempt_timeout=5s "$@"
-	(cd "$TOP/tests/integration" && ASSAY_ENV=$STACK_DIR/env ASSAY_LOG=$STACK_DIR/log ASSAY_BUILD=$TOP/build/$built \
-		PATH="$PATH:/usr/sbin:/sbin" /usr/bin/python3 -m pytest -q -p no:cacheprovider . ../chaos) ||
-		fail "integration tests failed on build/$built; logs: $STACK_DIR/log"
+	# Apart and in this order: what integration finds in the logs must not come from chaos.
+	for suite in integration chaos; do
+		info "tests/$suite"
+		(cd "$TOP/tests/$suite" && ASSAY_ENV=$STACK_DIR/env ASSAY_LOG=$STACK_DIR/log ASSAY_BUILD=$TOP/build/$built \
+			PATH="$PATH:/usr/sbin:/sbin" /usr/bin/python3 -m pytest -q -p no:cacheprovider .) ||
+			fail "tests/$suite failed on build/$built; logs: $STACK_DIR/log"
+	done
 	stack_down "$STACK_DIR"
 	if grep -lE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$STACK_DIR"/log/*.log; then
 		fail "a sanitizer spoke: see the logs named above"
