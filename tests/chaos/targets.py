@@ -85,7 +85,8 @@ class Targets:
             if self.send(name, signal.SIGKILL):
                 return
             time.sleep(0.1)
-        raise AssertionError(f"no process of {name} to kill for 10 s")
+        done = ", ".join(what for _, what, _ in self.acts[-5:])
+        raise AssertionError(f"no process of {name} to kill for 10 s, after {done}; the stack has {self.stack.all()}")
 
     def freeze(self, name, seconds):
         """SIGSTOP to the processes of that name, postgres with all its backends; SIGCONT after a while."""
