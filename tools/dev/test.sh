@@ -42,25 +42,29 @@ make_check() {
 	echo
 }
 
-# integration BUILD OPTION… — a fresh stack of that build, every test of tests/integration and the short chaos run on it,
-# then its logs are searched.
-integration() {
-	local built=$1 suite
-	shift
-	STACK_DIR=$TEST_DIR/$built
-	stack_up "$STACK_DIR" "$built" --conf validation.retry_pause=1s --conf validation.attempt_timeout=5s "$@"
-	# Apart and in this order: what integration finds in the logs must not come from chaos.
-	for suite in integration chaos; do
-		info "tests/$suite"
-		(cd "$TOP/tests/$suite" && ASSAY_ENV=$STACK_DIR/env ASSAY_LOG=$STACK_DIR/log ASSAY_BUILD=$TOP/build/$built \
-			PATH="$PATH:/usr/sbin:/sbin" /usr/bin/python3 -m pytest -q -p no:cacheprovider .) ||
-			fail "tests/$suite failed on build/$built; logs: $STACK_DIR/log"
-	done
+# on_a_stack BUILD SUITE OPTION… — a fresh stack of that build, every test of tests/SUITE on it, then its logs are searched.
+on_a_stack() {
+	local built=$1 suite=$2
+	shift 2
+	STACK_DIR=$TEST_DIR/$built-$suite
+	info "tests/$suite"
+	stack_up "$STACK_DIR" "$built" --conf validation.retry_pause=1s "$@"
+	(cd "$TOP/tests/$suite" && ASSAY_ENV=$STACK_DIR/env ASSAY_LOG=$STACK_DIR/log ASSAY_BUILD=$TOP/build/$built \
+		PATH="$PATH:/usr/sbin:/sbin" /usr/bin/python3 -m pytest -q -p no:cacheprovider .) ||
+		fail "tests/$suite failed on build/$built; logs: $STACK_DIR/log"
 	stack_down "$STACK_DIR"
 	if grep -lE 'ERROR: (Address|Leak|Thread)Sanitizer|runtime error:' "$STACK_DIR"/log/*.log; then
 		fail "a sanitizer spoke: see the logs named above"
 	fi
 	STACK_DIR=''
+}
+
+# Scenes of slow targets are short with a short attempt; chaos shall not take a busy machine for one.
+integration() {
+	local built=$1
+	shift
+	on_a_stack "$built" integration --conf validation.attempt_timeout=5s "$@"
+	on_a_stack "$built" chaos "$@"
 }
 
 for part in "${parts[@]}"; do
