@@ -30,10 +30,11 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
+# Tests wait more than they compute: two for each core.
 make_check() {
 	local log=$TOP/build/$1/check.log
 	info "make check (log: build/$1/check.log)"
-	if ! make -C "$TOP/build/$1" check -j"$(nproc)" >"$log" 2>&1; then
+	if ! make -C "$TOP/build/$1" check -j"$((2 * $(nproc)))" >"$log" 2>&1; then
 		grep -E '^(FAIL|ERROR|XPASS)' "$log" >&2 || tail -30 "$log" >&2
 		[ -f "$TOP/build/$1/test-suite.log" ] && tail -60 "$TOP/build/$1/test-suite.log" >&2
 		fail "make check failed in build/$1"
