@@ -43,9 +43,9 @@ struct db_result; /* one call's rows; columns come back in binary */
 struct db_call {
 	const struct db_stmt *stmt;
 	struct buf data; /* all parameters, binary */
-	int nbound;
 	size_t offset[DB_PARAMS_MAX];
 	int length[DB_PARAMS_MAX]; /* -1 = NULL */
+	int nbound;
 	int err; /* set by db_run: OK, ERR_BUSY, ERR_CONFLICT, ERR_DB, ERR_DB_UNCERTAIN */
 	struct db_result *result; /* set by db_run when err == OK and the shape is not DB_NOTHING */
 };
