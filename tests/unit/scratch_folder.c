@@ -13,10 +13,13 @@
 
 #include "lib/base/buf.h"
 
-static char folder[] = "/tmp/assay-test-XXXXXX";
+static char folder[256];
 
 int scratch_folder_make(void **state)
 {
+	const char *tmp = getenv("TMPDIR");
+
+	snprintf(folder, sizeof(folder), "%.200s/assay-test-XXXXXX", tmp != NULL ? tmp : "/tmp");
 	return mkdtemp(folder) != NULL ? 0 : -1;
 }
 
@@ -45,6 +48,7 @@ char *scratch_write(const char *name, struct bytes content, mode_t mode)
 	int fd;
 
 	buf_addf(&path, "%s/%s", folder, name);
+	/* One that is there may be of a mode that lets nobody but root open it again. */
 	(void)unlink(buf_str(&path));
 	fd = open(buf_str(&path), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);

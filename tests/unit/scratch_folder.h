@@ -1,5 +1,5 @@
-/* scratch_folder.h — a folder for the files of one test program, removed when it ends. For base's
- * tests of files. */
+/* scratch_folder.h — a folder for the files of one test program, below TMPDIR, removed when it
+ * ends. */
 #pragma once
 
 #include <sys/types.h>

@@ -1,13 +1,10 @@
 /* signer_pki.c — see signer_pki.h. */
 #include "tests/unit/signer_pki.h"
 
-#include <dirent.h>
-#include <fcntl.h>
 #include <openssl/x509v3.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
+#include "tests/unit/scratch_folder.h"
 #include "tools/authority.h"
 
 #define MUST(condition)                                                                            \
@@ -18,54 +15,16 @@
 		}                                                                                  \
 	} while (0)
 
-char *scratch_make(void)
-{
-	const char *top = getenv("TMPDIR");
-	char *path = NULL;
-
-	MUST(asprintf(&path, "%s/assay-test-XXXXXX", top != NULL ? top : "/tmp") > 0);
-	MUST(mkdtemp(path) != NULL);
-	return path;
-}
-
-void scratch_remove(const char *folder)
-{
-	DIR *dir = opendir(folder);
-	struct dirent *entry;
-
-	MUST(dir != NULL);
-	while ((entry = readdir(dir)) != NULL)
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			MUST(unlinkat(dirfd(dir), entry->d_name, 0) == 0);
-	closedir(dir);
-	MUST(rmdir(folder) == 0);
-}
-
-char *scratch_write(const char *folder, const char *name, struct bytes content, unsigned mode)
-{
-	char *path = NULL;
-	int fd;
-
-	MUST(asprintf(&path, "%s/%s", folder, name) > 0);
-	/* One that is there may be of a mode that lets nobody but root open it again. */
-	(void)unlink(path);
-	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	MUST(fd >= 0 && write(fd, content.ptr, content.len) == (ssize_t)content.len);
-	MUST(fchmod(fd, mode) == 0 && close(fd) == 0);
-	return path;
-}
-
-static char *write_named(const char *folder, const char *name, const char *suffix,
-	const struct buf *content, unsigned mode)
+static char *write_named(const char *name, const char *suffix, const struct buf *content,
+	mode_t mode)
 {
 	CLEANUP_STR char *file = NULL;
 
 	MUST(asprintf(&file, "%s%s", name, suffix) > 0);
-	return scratch_write(folder, file, buf_bytes(content), mode);
+	return scratch_write(file, buf_bytes(content), mode);
 }
 
-void test_ca_make(struct test_ca *ca, const char *folder, const char *name, const char *key_type,
-	int64_t now_us)
+void test_ca_make(struct test_ca *ca, const char *name, const char *key_type, int64_t now_us)
 {
 	const struct authority_name root = {"DE", "Test", "Test Root"},
 				    issuing = {NULL, NULL, "Test Issuing"};
@@ -82,9 +41,9 @@ void test_ca_make(struct test_ca *ca, const char *folder, const char *name, cons
 	MUST(authority_certificate_pem(ca->root, &chain) == OK);
 	MUST(authority_key_pem(ca->key, NULL, &key) == OK);
 	ca->conf.name = xstrdup(name);
-	ca->conf.certificate = write_named(folder, name, ".pem", &pem, 0644);
-	ca->conf.chain = write_named(folder, name, "-chain.pem", &chain, 0644);
-	ca->conf.key = write_named(folder, name, ".key", &key, 0400);
+	ca->conf.certificate = write_named(name, ".pem", &pem, 0644);
+	ca->conf.chain = write_named(name, "-chain.pem", &chain, 0644);
+	ca->conf.key = write_named(name, ".key", &key, 0400);
 }
 
 void test_ca_done(struct test_ca *ca)

@@ -1,5 +1,5 @@
-/* signer_pki.h — a CA, CSRs and a scratch folder, made anew for each test program. No key is ever
- * kept in the repository. */
+/* signer_pki.h — a CA and CSRs, made anew for each test program. No key is ever kept in the
+ * repository. */
 #pragma once
 
 #include "lib/base/buf.h"
@@ -7,14 +7,8 @@
 #include "lib/pki/ossl.h"
 #include "workers/signer/issuer.h"
 
-/* A fresh folder below TMPDIR, removed with everything in it by scratch_remove. */
-char *scratch_make(void);
-void scratch_remove(const char *folder);
-/* Writes a file of the folder; returns its path (free it). */
-char *scratch_write(const char *folder, const char *name, struct bytes content, unsigned mode);
-
-/* A root and an issuing CA whose key is of the given kind, written to folder as NAME.pem,
- * NAME-chain.pem, NAME.key, and the configuration that names them. */
+/* A root and an issuing CA whose key is of the given kind, written to the scratch folder as
+ * NAME.pem, NAME-chain.pem, NAME.key, and the configuration that names them. */
 struct test_ca {
 	EVP_PKEY *root_key;
 	X509 *root;
@@ -22,8 +16,7 @@ struct test_ca {
 	X509 *certificate;
 	struct conf_issuer conf;
 };
-void test_ca_make(struct test_ca *ca, const char *folder, const char *name, const char *key_type,
-	int64_t now_us);
+void test_ca_make(struct test_ca *ca, const char *name, const char *key_type, int64_t now_us);
 void test_ca_done(struct test_ca *ca);
 
 /* A DER PKCS#10 request for dns names, signed by key. */

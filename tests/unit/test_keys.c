@@ -15,25 +15,22 @@
 #include <unistd.h>
 
 #include "lib/base/clock.h"
+#include "tests/unit/scratch_folder.h"
 #include "tests/unit/signer_pki.h"
 #include "tools/authority.h"
 #include "workers/signer/keys.h"
 
-static char *folder;
 static EVP_PKEY *p256;
 
 static int make(void **state)
 {
-	folder = scratch_make();
-	return authority_key_new("p256", &p256);
+	return scratch_folder_make(state) == 0 ? authority_key_new("p256", &p256) : -1;
 }
 
 static int drop(void **state)
 {
 	EVP_PKEY_free(p256);
-	scratch_remove(folder);
-	free(folder);
-	return 0;
+	return scratch_folder_remove(state);
 }
 
 /* Loads path, expects err, and wants the word in the message. */
@@ -58,7 +55,7 @@ static char *write_key(const char *name, EVP_PKEY *key, const char *passphrase, 
 	CLEANUP_BUF struct buf pem = {0};
 
 	assert_int_equal(authority_key_pem(key, passphrase, &pem), OK);
-	return scratch_write(folder, name, buf_bytes(&pem), mode);
+	return scratch_write(name, buf_bytes(&pem), mode);
 }
 
 static void takes_every_kind_it_signs_with(void **state)
@@ -94,7 +91,7 @@ static void takes_traditional_formats(void **state)
 		len = BIO_get_mem_data(bio, &pem);
 		assert_non_null(memmem(pem, (size_t)len,
 			i == 0 ? "BEGIN EC PRIVATE" : "BEGIN RSA PRIVATE", 16));
-		path = scratch_write(folder, "traditional", bytes_of(pem, (size_t)len), 0400);
+		path = scratch_write("traditional", bytes_of(pem, (size_t)len), 0400);
 		expect(path, NULL, OK, NULL);
 	}
 }
@@ -144,6 +141,7 @@ static void takes_group_readable_credentials_of_its_unit(void **state)
 {
 	CLEANUP_STR char *path = write_key("credential", p256, NULL, 0440);
 	CLEANUP_STR char *outside = NULL;
+	const char *folder = scratch_folder();
 
 	expect(path, NULL, ERR_CONFLICT, "others may have read it");
 	setenv("CREDENTIALS_DIRECTORY", folder, 1);
@@ -158,11 +156,10 @@ static void opens_encrypted_keys_with_the_right_passphrase_only(void **state)
 {
 	CLEANUP_STR char *path = write_key("encrypted", p256, "correct horse", 0400);
 	CLEANUP_STR char *right =
-		scratch_write(folder, "right", bytes_str("correct horse\nsecond line\n"), 0400);
-	CLEANUP_STR char *wrong =
-		scratch_write(folder, "wrong", bytes_str("battery staple\n"), 0400);
-	CLEANUP_STR char *empty = scratch_write(folder, "empty", bytes_str("\n"), 0400);
-	CLEANUP_STR char *open = scratch_write(folder, "world", bytes_str("correct horse\n"), 0444);
+		scratch_write("right", bytes_str("correct horse\nsecond line\n"), 0400);
+	CLEANUP_STR char *wrong = scratch_write("wrong", bytes_str("battery staple\n"), 0400);
+	CLEANUP_STR char *empty = scratch_write("empty", bytes_str("\n"), 0400);
+	CLEANUP_STR char *open = scratch_write("world", bytes_str("correct horse\n"), 0444);
 
 	expect(path, right, OK, NULL);
 	expect(path, wrong, ERR_CRYPTO, "missing or wrong");
@@ -173,18 +170,18 @@ static void opens_encrypted_keys_with_the_right_passphrase_only(void **state)
 
 static void refuses_what_is_no_key(void **state)
 {
-	CLEANUP_STR char *text = scratch_write(folder, "text", bytes_str("hello\n"), 0400);
-	CLEANUP_STR char *none = scratch_write(folder, "none", bytes_str(""), 0400);
+	CLEANUP_STR char *text = scratch_write("text", bytes_str("hello\n"), 0400);
+	CLEANUP_STR char *none = scratch_write("none", bytes_str(""), 0400);
 	CLEANUP_BUF struct buf big = {0};
 
 	for (int i = 0; i < 40000; i++)
 		buf_add_byte(&big, 'A');
-	CLEANUP_STR char *huge = scratch_write(folder, "huge", buf_bytes(&big), 0400);
+	CLEANUP_STR char *huge = scratch_write("huge", buf_bytes(&big), 0400);
 
 	expect(text, NULL, ERR_CRYPTO, "no PEM private key");
 	expect(none, NULL, ERR_CRYPTO, "no PEM private key");
 	expect(huge, NULL, ERR_LIMIT, "larger than");
-	expect(folder, NULL, ERR_CONFLICT, "not a regular file");
+	expect(scratch_folder(), NULL, ERR_CONFLICT, "not a regular file");
 	expect("/nonexistent/key", NULL, ERR_NOENT, "cannot open");
 }
 
@@ -213,7 +210,7 @@ static void takes_a_whole_issuer(void **state)
 {
 	struct test_ca ca;
 
-	test_ca_make(&ca, folder, "whole", "p384", clock_wall_us());
+	test_ca_make(&ca, "whole", "p384", clock_wall_us());
 	expect_issuer(&ca.conf, clock_wall_us(), OK, NULL);
 	free(ca.conf.chain);
 	ca.conf.chain = NULL;
@@ -225,8 +222,8 @@ static void refuses_a_key_of_another_certificate(void **state)
 {
 	struct test_ca a, b;
 
-	test_ca_make(&a, folder, "a", "p256", clock_wall_us());
-	test_ca_make(&b, folder, "b", "p256", clock_wall_us());
+	test_ca_make(&a, "a", "p256", clock_wall_us());
+	test_ca_make(&b, "b", "p256", clock_wall_us());
 	struct conf_issuer mixed = a.conf;
 
 	mixed.key = b.conf.key;
@@ -243,7 +240,7 @@ static void refuses_issuers_out_of_their_time(void **state)
 	struct test_ca ca;
 	int64_t now = clock_wall_us(), day = 86400 * USEC_PER_SEC;
 
-	test_ca_make(&ca, folder, "time", "p256", now);
+	test_ca_make(&ca, "time", "p256", now);
 	expect_issuer(&ca.conf, now - 2 * day, ERR_CONFLICT, "not valid yet");
 	expect_issuer(&ca.conf, now + (AUTHORITY_ISSUING_DAYS + 1) * day, ERR_CONFLICT, "expired");
 	test_ca_done(&ca);
@@ -254,14 +251,14 @@ static void refuses_chains_that_do_not_hold(void **state)
 	struct test_ca a, b;
 	CLEANUP_BUF struct buf pem = {0};
 
-	test_ca_make(&a, folder, "a", "p256", clock_wall_us());
-	test_ca_make(&b, folder, "b", "p256", clock_wall_us());
+	test_ca_make(&a, "a", "p256", clock_wall_us());
+	test_ca_make(&b, "b", "p256", clock_wall_us());
 	assert_int_equal(authority_certificate_pem(a.certificate, &pem), OK);
 	assert_int_equal(authority_certificate_pem(b.root, &pem), OK);
 	struct conf_issuer conf = a.conf;
 
 	/* The roots have one name and two keys. */
-	conf.chain = scratch_write(folder, "strange.pem", buf_bytes(&pem), 0644);
+	conf.chain = scratch_write("strange.pem", buf_bytes(&pem), 0644);
 	expect_issuer(&conf, clock_wall_us(), ERR_CONFLICT, "not issued by the one behind it");
 	free(conf.chain);
 
@@ -275,9 +272,9 @@ static void refuses_chains_that_do_not_hold(void **state)
 	buf_reset(&pem);
 	assert_int_equal(authority_certificate_pem(below, &pem), OK);
 	conf = b.conf;
-	conf.certificate = scratch_write(folder, "below.pem", buf_bytes(&pem), 0644);
+	conf.certificate = scratch_write("below.pem", buf_bytes(&pem), 0644);
 	assert_int_equal(authority_certificate_pem(a.certificate, &pem), OK);
-	conf.chain = scratch_write(folder, "deep.pem", buf_bytes(&pem), 0644);
+	conf.chain = scratch_write("deep.pem", buf_bytes(&pem), 0644);
 	expect_issuer(&conf, clock_wall_us(), ERR_CONFLICT, "pathlen 0");
 	free(conf.certificate);
 	free(conf.chain);

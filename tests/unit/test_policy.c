@@ -99,10 +99,10 @@ static const char *const no_names[] = {
 	/* characters */
 	"a_b.example.org", "_acme-challenge.example.org", "a!b.example.org", "user@example.org",
 	"example.org:443", "https://example.org", "example.org/path", "a\\.example.org",
-	"b\xc3\xbc"
-	"cher.example",
-	"ex\xe2\x80\x8e"
-	"ample.org",
+	("b\xc3\xbc"
+	 "cher.example"),
+	("ex\xe2\x80\x8e"
+	 "ample.org"),
 	"-a.example.org", "a-.example.org", "a.-.example.org",
 	/* wildcards */
 	"*", "*.", "*.*.example.org", "a.*.example.org", "*a.example.org", "a*.example.org",

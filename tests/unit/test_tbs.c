@@ -15,6 +15,7 @@
 #include <time.h>
 
 #include "lib/base/clock.h"
+#include "tests/unit/scratch_folder.h"
 #include "tests/unit/signer_pki.h"
 #include "tools/authority.h"
 #include "workers/signer/keys.h"
@@ -23,21 +24,6 @@
 
 #define NOT_BEFORE 1800000000LL
 #define DAYS_90 (90 * 86400LL)
-
-static char *folder;
-
-static int make(void **state)
-{
-	folder = scratch_make();
-	return 0;
-}
-
-static int drop(void **state)
-{
-	scratch_remove(folder);
-	free(folder);
-	return 0;
-}
 
 static void add_hex(struct buf *out, const char *hex)
 {
@@ -264,7 +250,7 @@ static void every_key_and_profile_makes_a_certificate_that_openssl_and_the_linte
 			CLEANUP_STR char *why = NULL;
 			struct test_ca ca;
 
-			test_ca_make(&ca, folder, issuer_keys[i], issuer_keys[i],
+			test_ca_make(&ca, issuer_keys[i], issuer_keys[i],
 				NOT_BEFORE * USEC_PER_SEC);
 			ca.conf.ca_issuers_url =
 				urls ? xstrdup("http://pki.example.org/issuer.cer") : NULL;
@@ -318,7 +304,7 @@ static void the_proof_finds_what_the_order_did_not_ask_for(void **state)
 		.nnames = 1};
 	struct draft draft = {0};
 
-	test_ca_make(&ca, folder, "proof", "p256", NOT_BEFORE * USEC_PER_SEC);
+	test_ca_make(&ca, "proof", "p256", NOT_BEFORE * USEC_PER_SEC);
 	assert_int_equal(issuer_load(&ca.conf, NOT_BEFORE * USEC_PER_SEC, &issuer, &why), OK);
 	test_csr(ca.root_key, pool + 1, 1, &request);
 	struct verdict verdict = {.profile = &profile,
@@ -346,5 +332,6 @@ int main(void)
 		cmocka_unit_test(the_proof_finds_what_the_order_did_not_ask_for),
 	};
 
-	return cmocka_run_group_tests_name("tbs", tests, make, drop);
+	return cmocka_run_group_tests_name("tbs", tests, scratch_folder_make,
+		scratch_folder_remove);
 }
