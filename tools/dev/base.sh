@@ -8,7 +8,7 @@ STACK_PACKAGES=(postgresql redis-server nginx-light openssl python3 python3-dnsp
 	ca-certificates procps)
 CLIENT_PACKAGES=(certbot lego uacme dehydrated acme-tiny caddy)
 TEST_PACKAGES=(python3-pytest python3-cryptography python3-dnspython python3-psycopg2 python3-redis python3-requests
-	postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl git)
+	postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl faketime git)
 LINT_PACKAGES=(clang clang-format clang-tidy cppcheck shellcheck bear mandoc libclang-rt-14-dev llvm)
 BENCH_PACKAGES=(pebble caddy)
 
