@@ -59,7 +59,7 @@ static void note_hint_lost(struct worker *w, int err)
 static void log_result(const struct challenge_task *t, const struct validation_result *r)
 {
 	static const char *const outcomes[] = {"authorization valid", "authorization invalid",
-		"validation failed for now"};
+		"validation failed, it will be tried again"};
 	const struct problem *pb = &t->result.problem;
 	char id[IDENT_TEXT_LEN + 1];
 
