@@ -1,17 +1,30 @@
 -- Revocation, for assay-order (RFC 8555 section 7.6) and for operators. lib/store/order.h is the contract.
 
--- One certificate, whoever asks. Already revoked: only a change to keyCompromise counts. Not callable by programs.
+-- The one door for every revocation but that of a burnt serial (schema: serials_guard). Already revoked: only a change
+-- to keyCompromise counts. Returns how many changed. Rows are locked in the order of serials. Not callable by programs.
+CREATE OR REPLACE FUNCTION certificates_revoke(p_serials bytea[], p_reason integer, p_detail text) RETURNS integer
+LANGUAGE plpgsql AS $$
+DECLARE
+	v_count integer;
+BEGIN
+	WITH revoked AS (
+		UPDATE certificates c SET revoked_at = coalesce(c.revoked_at, now()), reason = p_reason
+			FROM (SELECT DISTINCT unnest(p_serials) AS serial ORDER BY 1) x
+			WHERE c.serial = x.serial AND (c.revoked_at IS NULL OR (p_reason = 1 AND c.reason <> 1))
+			RETURNING c.serial, c.reason, c.revoked_at
+	), noted AS (
+		INSERT INTO revocations (serial, reason, at) SELECT r.serial, r.reason, r.revoked_at FROM revoked r
+	)
+	INSERT INTO audit_log (action, object, detail)
+		SELECT 'certificate.revoke', encode(r.serial, 'hex'), 'reason ' || p_reason || ', ' || p_detail FROM revoked r;
+	GET DIAGNOSTICS v_count = ROW_COUNT;
+	RETURN v_count;
+END $$;
+
 CREATE OR REPLACE FUNCTION certificate_revoke(p_serial bytea, p_reason integer, p_detail text) RETURNS boolean
 LANGUAGE plpgsql AS $$
 BEGIN
-	UPDATE certificates c SET revoked_at = coalesce(c.revoked_at, now()), reason = p_reason
-		WHERE c.serial = p_serial AND (c.revoked_at IS NULL OR (p_reason = 1 AND c.reason <> 1));
-	IF NOT FOUND THEN
-		RETURN false;
-	END IF;
-	INSERT INTO audit_log (action, object, detail)
-		VALUES ('certificate.revoke', encode(p_serial, 'hex'), 'reason ' || p_reason || ', ' || p_detail);
-	RETURN true;
+	RETURN certificates_revoke(ARRAY[p_serial], p_reason, p_detail) = 1;
 END $$;
 
 CREATE OR REPLACE FUNCTION key_block(p_spki_sha256 bytea, p_reason text) RETURNS boolean

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(21);
+SELECT plan(28);
 SELECT given_account() AS a, given_account() AS b, given_account() AS c \gset
 SELECT new_serial() AS s, new_serial() AS s2 \gset
 SELECT id FROM given_processing(:'a', '*.x.org', 'x.org') \gset
@@ -35,5 +35,20 @@ SELECT throws_ok('UPDATE certificates SET revoked_at = NULL, reason = NULL WHERE
 SELECT throws_ok('UPDATE certificates SET reason = 0 WHERE reason = 1', '23000', NULL, 'nor belittled');
 SELECT is(count(*), 3::bigint, 'each is in the audit log') FROM audit_log
 	WHERE action = 'certificate.revoke' AND xid = pg_current_xact_id();
+
+-- The outbox.
+SELECT is(array_agg(r.reason::integer ORDER BY r.id), ARRAY[5, 1], 'a revocation and its change stand in the outbox') FROM revocations r
+	WHERE r.serial = :'s';
+SELECT is(count(*), 2::bigint, 'with the time of the revocation') FROM revocations r JOIN certificates c USING (serial)
+	WHERE r.serial = :'s' AND r.at = c.revoked_at AND NOT r.journalled;
+SELECT new_serial() AS s3 \gset
+SELECT id AS id3 FROM given_processing(:'a', 'z.org') \gset
+SELECT taken(:'id3', 0), reserved(:'id3', 1, :'s3', 'other'), serials_burn(ARRAY[:'id3'::uuid]);
+SELECT is(array_agg(r.reason::integer), ARRAY[4], 'so does a burnt serial') FROM revocations r WHERE r.serial = :'s3';
+SELECT throws_ok('UPDATE revocations SET reason = 0', '23000', NULL, 'which stay as they are');
+SELECT throws_ok('DELETE FROM revocations', '23000', NULL, 'and there');
+UPDATE revocations SET journalled = true WHERE serial = :'s3';
+SELECT throws_ok('UPDATE revocations SET journalled = false WHERE journalled', '23000', NULL, 'what was journalled is');
+SELECT throws_ok('DELETE FROM revocations WHERE journalled', '23000', NULL, 'and is kept for a month');
 SELECT * FROM finish();
 ROLLBACK;
