@@ -42,7 +42,8 @@ SELECT is(array_agg(r.reason::integer ORDER BY r.id), ARRAY[5, 1], 'a revocation
 SELECT is(count(*), 2::bigint, 'with the time of the revocation') FROM revocations r JOIN certificates c USING (serial)
 	WHERE r.serial = :'s' AND r.at = c.revoked_at AND NOT r.journalled;
 SELECT new_serial() AS s3 \gset
-SELECT id AS id3 FROM given_processing(:'a', 'z.org') \gset
+SELECT o.id AS id3 FROM given_order(:'a', 'z.org') o, validated(:'a', o) \gset
+SELECT finalized(:'a', :'id3', ARRAY['z.org'], 'other');
 SELECT taken(:'id3', 0), reserved(:'id3', 1, :'s3', 'other'), serials_burn(ARRAY[:'id3'::uuid]);
 SELECT is(array_agg(r.reason::integer), ARRAY[4], 'so does a burnt serial') FROM revocations r WHERE r.serial = :'s3';
 SELECT throws_ok('UPDATE revocations SET reason = 0', '23000', NULL, 'which stay as they are');
