@@ -38,17 +38,22 @@ run() {
 		\endif
 		EOF
 	done
+	functions=$(for file in "$here"/api/*.sql; do echo "\\i '$file'"; done)
 	cat <<-EOF
 	BEGIN;
+	CREATE SCHEMA assay_next AUTHORIZATION "assay-owner";
 	SET LOCAL ROLE "assay-owner";
-	SET LOCAL search_path = assay, pg_catalog;
 	SET LOCAL check_function_bodies = off;
-	EOF
-	for file in "$here"/api/*.sql; do
-		echo "\\i '$file'"
-	done
-	cat <<-EOF
+	SET LOCAL search_path = assay_next, assay, pg_catalog;
+	$functions
+	SET LOCAL search_path = assay, pg_catalog;
+	\i '$here/outdated.sql'
+	$functions
 	\i '$here/grants.sql'
+	-- Each installation and update leaves with partitions to write to.
+	SELECT partitions(14, NULL);
+	RESET ROLE;
+	DROP SCHEMA assay_next;
 	COMMIT;
 	EOF
 } | run -o /dev/null -f -

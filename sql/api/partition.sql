@@ -106,6 +106,3 @@ BEGIN
 	END LOOP;
 	RETURN v_changed;
 END $$;
-
--- Each installation and update leaves with partitions to write to.
-SELECT partitions(14, NULL);

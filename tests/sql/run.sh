@@ -8,5 +8,5 @@ if [ -z "${SERVER_LOG:-}" ]; then
 fi
 status=0
 pg_prove --quiet "$here"/*.sql || status=1
-prove --quiet "$here/rights.sh" "$here/scripts.sh" || status=1
+prove --quiet "$here/rights.sh" "$here/scripts.sh" "$here/upgrade.sh" || status=1
 exit $status
