@@ -16,7 +16,7 @@ void answer_reset(struct answer *a)
 	buf_reset(&a->headers);
 	buf_reset(&a->body);
 	a->status = 0;
-	a->content_type = NULL;
+	a->content_type = a->caching = NULL;
 	a->no_index = a->no_nonce = false;
 }
 
@@ -137,6 +137,7 @@ void answer_refusal(struct exchange *x, int err)
 		set_internal(x, err);
 	a->status = problem_status(pb);
 	a->content_type = "application/problem+json";
+	a->caching = NULL;
 	a->no_index = a->no_nonce = false;
 	buf_reset(&a->body);
 	problem_render(pb, &a->body);
@@ -162,7 +163,7 @@ void answer_send(struct exchange *x, struct nonce_pool *nonces)
 	}
 	if (!a->no_index) /* section 7.1 */
 		answer_header(a, "Link", "<%s/directory>;rel=\"index\"", r->conf->server.base_url);
-	answer_header(a, "Cache-Control", "no-store");
+	answer_header(a, "Cache-Control", "%s", a->caching != NULL ? a->caching : "no-store");
 	out = (struct http_answer){
 		.status = a->status,
 		.content_type = a->content_type != NULL ? a->content_type : "application/json",

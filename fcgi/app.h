@@ -7,8 +7,9 @@
  *   database threads  run r->call in one pipelined batch, then route->respond
  *   listener thread   hears the workers' "done" messages and wakes parked requests
  *
- * A route is two small functions. Public requests (AUTH_NONE) are answered in the worker thread:
- * prepare fills the answer.
+ * A route is two small functions. Public requests (AUTH_NONE) are answered in the worker thread,
+ * where prepare fills the answer; or prepare binds r->call, and respond answers as for any other
+ * route.
  *
  * The verdicts a client sees come in the order of DESIGN: method, content type, size, JWS, alg,
  * key, signature, nonce, url, account state, terms, ownership, handler. */
@@ -34,7 +35,8 @@ struct route {
 	enum route_auth auth;
 	enum route_payload payload;
 	/* Verified request → one statement (r->call), or a refusal (ERR_PROBLEM), or for AUTH_NONE
-	 * the answer itself. */
+	 * the answer itself. A statement of AUTH_NONE carries no account, so its respond never
+	 * returns ERR_CONFLICT. */
 	int (*prepare)(struct request *r, struct problem *pb);
 	/* The call's result → status, headers, body; or ERR_PROBLEM. Runs again after a wait, with
 	 * r->waited set. What problem_of_store returns is passed on: ERR_CONFLICT makes the
@@ -54,8 +56,9 @@ struct answer {
 	struct buf headers; /* "Name: value\r\n" lines; Replay-Nonce, Link index, Cache-Control come
 			       from the skeleton */
 	struct buf body;
-	bool no_index; /* the directory itself: no Link rel="index" */
-	bool no_nonce; /* directory by GET: no Replay-Nonce */
+	const char *caching; /* value of Cache-Control; NULL: no-store. Refusals are never kept */
+	bool no_index;       /* the directory itself: no Link rel="index" */
+	bool no_nonce;       /* directory by GET: no Replay-Nonce */
 };
 
 struct request {

@@ -89,6 +89,15 @@ static void go_on(struct exchange *x, enum verified verified)
 	}
 }
 
+/* A public route has its answer, or a statement that brings it. */
+static void public_prepared(struct exchange *x)
+{
+	if (x->r.call.stmt != NULL)
+		to_database(x, STEP_CALL);
+	else
+		finish(x);
+}
+
 void pipeline_begin(struct exchange *x)
 {
 	struct request *r = &x->r;
@@ -106,7 +115,7 @@ void pipeline_begin(struct exchange *x)
 	err = r->route->prepare(r, &x->problem);
 	if (err != OK)
 		return refuse(x, err);
-	finish(x);
+	public_prepared(x);
 }
 
 void pipeline_resume(struct exchange *x)
@@ -137,7 +146,7 @@ static void after_verdict(struct exchange *x)
 	if (x->verdict != OK)
 		return refuse(x, x->verdict);
 	if (r->route->auth == AUTH_NONE)
-		return finish(x);
+		return public_prepared(x);
 	assert(r->call.stmt != NULL);
 	if (r->watching && r->route->reread != NULL && r->conf->handlers.wait_ms > 0)
 		park_watch(pipeline.park, &x->seat, &r->watch, r->conf->handlers.wait_max);
