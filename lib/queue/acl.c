@@ -13,18 +13,22 @@ static const struct {
 } table[] = {
 	{"assay-directory", NOTHING NONCES},
 	{"assay-account", NOTHING NONCES},
+	/* Asks for responses and hears them. */
+	{"assay-ocsp", NOTHING " &ocsp +subscribe (%W~q:ocsp +xadd)"},
 	/* Queues validations and issuance; hears when they are finished. */
 	{"assay-order", NOTHING NONCES " &done +subscribe (%W~q:val %W~q:sign +xadd)"},
 	/* Queues retries, and orders whose CAA was checked again. */
 	{"assay-validator", NOTHING " ~q:val" CONSUME " (%W~q:val %W~q:sign %W~q:dead +xadd)"},
 	/* Queues orders whose CAA must be checked again. */
 	{"assay-signer", NOTHING " ~q:sign" CONSUME " (%W~q:val %W~q:dead +xadd)"},
+	/* Answers what was asked. */
+	{"assay-ocsp-signer", NOTHING " ~q:ocsp +xreadgroup +xdel +xgroup|create &ocsp +publish"},
 	{"assay-keeper",
 		NOTHING
 		" (%W~q:val %W~q:sign +xadd) (~q:val ~q:sign +xinfo|consumers +xgroup|delconsumer)"
 		" (~q:dead +xrange +xdel)"},
 	/* assayctl status. */
-	{"assay-admin", NOTHING " %R~q:val %R~q:sign %R~q:dead +xlen +xrange +xpending"},
+	{"assay-admin", NOTHING " %R~q:val %R~q:sign %R~q:ocsp %R~q:dead +xlen +xrange +xpending"},
 };
 
 const char *acl_rules(const char *user)

@@ -8,6 +8,6 @@
 
 #include "lib/queue/rds.h"
 
-/* "-@all +ping …" for the users assay-directory, -account, -order, -validator, -signer, -keeper and
- * -admin; NULL for others. */
+/* "-@all +ping …" for the users assay-directory, -account, -order, -ocsp, -validator, -signer,
+ * -ocsp-signer, -keeper and -admin; NULL for others. */
 const char *acl_rules(const char *user);

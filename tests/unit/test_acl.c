@@ -13,6 +13,7 @@
 #include "lib/queue/acl.h"
 #include "lib/queue/jobs.h"
 #include "lib/queue/nonce.h"
+#include "lib/queue/ocsp.h"
 #include "tests/unit/private_redis.h"
 
 #define MAX 16
@@ -20,7 +21,8 @@
 static struct private_redis server;
 
 static const char *const users[] = {"assay-directory", "assay-account", "assay-order",
-	"assay-validator", "assay-signer", "assay-keeper", "assay-admin"};
+	"assay-validator", "assay-signer", "assay-keeper", "assay-admin", "assay-ocsp",
+	"assay-ocsp-signer"};
 
 /* Our configuration, with an ACL file that has the tests' own user besides. */
 static int start_server(void **state)
@@ -193,11 +195,61 @@ static void orders_go_through_all_streams(void **state)
 	assert_int_equal(jobs_dead_remove(keeper, jobs, count), OK);
 }
 
+static void count_reply(void *arg, const struct ident *reply, struct bytes response)
+{
+	++*(int *)arg;
+}
+
+static void asks_for_responses_go_to_the_ocsp_signer_and_come_back(void **state)
+{
+	CLEANUP(rds_close) struct rds *ocsp = login("assay-ocsp");
+	CLEANUP(rds_close) struct rds *ears = login("assay-ocsp");
+	CLEANUP(rds_close) struct rds *signer = login("assay-ocsp-signer");
+	CLEANUP(rds_reply_free) struct rds_reply *reply = NULL;
+	struct ocsp_ask asks[MAX],
+		ask = {.reply = ident_new(),
+			.until_us = INT64_MAX / 10,
+			.count = 1,
+			.certs = {{.hash = OCSP_ASK_SHA1, .serial = "x", .serial_len = 1}}};
+	struct ocsp_reply answer = {.reply = ask.reply, .response = bytes_str("x")};
+	size_t count;
+	int heard = 0;
+
+	assert_int_equal(ocsp_replies_subscribe(ears), OK);
+	assert_int_equal(ocsp_asks_ensure_group(signer), OK);
+	ocsp_ask_append(ocsp, &ask);
+	assert_int_equal(rds_read_ok(ocsp, &reply), OK);
+	assert_int_equal(ocsp_asks_read(signer, 0, asks, MAX, &count), OK);
+	assert_int_equal(count, 1);
+	assert_int_equal(ocsp_replies_publish(signer, &answer, 1), OK);
+	assert_int_equal(ocsp_replies_listen(ears, 1000, count_reply, &heard), OK);
+	assert_int_equal(heard, 1);
+
+	static const char *const not_the_handlers[] = {"XREADGROUP GROUP w w STREAMS q:ocsp >",
+		"XRANGE q:ocsp - +", "XDEL q:ocsp 0-1", "XTRIM q:ocsp MAXLEN 0", "PUBLISH ocsp x",
+		"SUBSCRIBE done", "XADD q:sign * s x", "XADD q:val * v x",
+		"BITFIELD nonce:x SET u1 1 0", "GET nonce:key:x"};
+	for (size_t i = 0; i < ARRAY_LEN(not_the_handlers); i++)
+		refused(ocsp, not_the_handlers[i]);
+	static const char *const not_the_signers[] = {"XADD q:ocsp * r x", "SUBSCRIBE ocsp",
+		"PUBLISH done x", "XTRIM q:ocsp MAXLEN 0", "XGROUP DESTROY q:ocsp w",
+		"XREADGROUP GROUP w w STREAMS q:sign >", "XADD q:sign * s x", "XADD q:dead * s x",
+		"GET nonce:key:x"};
+	for (size_t i = 0; i < ARRAY_LEN(not_the_signers); i++)
+		refused(signer, not_the_signers[i]);
+	CLEANUP(rds_close) struct rds *order = login("assay-order");
+	refused(order, "XADD q:ocsp * r x");
+	CLEANUP(rds_close) struct rds *issuing = login("assay-signer");
+	refused(issuing, "PUBLISH ocsp x");
+	refused(issuing, "XREADGROUP GROUP w w STREAMS q:ocsp >");
+}
+
 static void the_admin_may_look(void **state)
 {
 	CLEANUP(rds_close) struct rds *rds = login("assay-admin");
 
 	allowed(rds, "XLEN q:val");
+	allowed(rds, "XLEN q:ocsp");
 	allowed(rds, "XLEN q:dead");
 	allowed(rds, "XRANGE q:sign - + COUNT 1");
 	refused(rds, "XADD q:val * v x");
@@ -296,6 +348,7 @@ int main(void)
 		cmocka_unit_test(strangers_and_wrong_passwords_get_nothing),
 		cmocka_unit_test(handlers_can_use_nonces),
 		cmocka_unit_test(orders_go_through_all_streams),
+		cmocka_unit_test(asks_for_responses_go_to_the_ocsp_signer_and_come_back),
 		cmocka_unit_test(the_admin_may_look),
 		cmocka_unit_test(nobody_may_administer_script_or_list),
 		cmocka_unit_test(handlers_may_only_add_jobs),
