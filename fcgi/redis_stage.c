@@ -40,7 +40,7 @@ struct rds *redis_stage_rds(void)
 		conf_secret_load(conf->redis.passwords, pipeline.app->role, &password) != OK)
 		die("no usable password for Redis: %s/%s", conf->redis.passwords,
 			pipeline.app->role);
-	rds = rds_new(conf->redis.socket, pipeline.app->role, password);
+	rds = rds_new(conf_redis(conf), pipeline.app->role, password);
 	settings_drop(settings);
 	return rds;
 }

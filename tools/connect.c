@@ -49,7 +49,7 @@ int connect_redis(const struct conf *conf, const char *user, struct rds **ret, c
 
 	if (err != OK)
 		return err;
-	rds = rds_new(conf->redis.socket, user, password);
+	rds = rds_new(conf_redis(conf), user, password);
 	err = rds_ensure(rds, NULL);
 	if (err != OK) {
 		why_set(ret_why, err, "%s", rds_error(rds));

@@ -163,7 +163,7 @@ void process_done(struct process *p)
 
 struct rds *process_new_rds(const struct process *p)
 {
-	return rds_new(p->conf->redis.socket, p->program, p->rds_password);
+	return rds_new(conf_redis(p->conf), p->program, p->rds_password);
 }
 
 bool process_db_ready(struct process *p)

@@ -379,11 +379,24 @@ static int resolve_issuers(struct reader *r, struct conf_profile *profile)
 	return OK;
 }
 
+/* TCP is open to whoever can reach it: nobody is let in without a password there. */
+static int check_redis(struct reader *r)
+{
+	const struct conf *conf = r->conf;
+
+	if (conf->redis.address != NULL && conf->redis.passwords == NULL)
+		return fail_at(r, r->line,
+			"[redis] address needs passwords; add the folder that assayctl init made");
+	return OK;
+}
+
 static int check_whole(struct reader *r)
 {
 	struct conf *conf = r->conf;
 	int err = add_missing_sections(r);
 
+	if (err == OK)
+		err = check_redis(r);
 	for (size_t i = 0; err == OK && i < conf->nprofiles; i++)
 		err = resolve_issuers(r, &conf->profiles[i]);
 	if (err != OK)
@@ -463,6 +476,11 @@ void conf_free(struct conf *conf)
 	}
 	free(conf->path);
 	free(conf);
+}
+
+const char *conf_redis(const struct conf *conf)
+{
+	return conf->redis.address != NULL ? conf->redis.address : conf->redis.socket;
 }
 
 const struct conf_profile *conf_profile_find(const struct conf *conf, struct bytes name)

@@ -56,7 +56,8 @@ struct conf {
 	} database;
 	/* [redis] */
 	struct {
-		char *socket;    /* path of the Unix socket */
+		char *socket;    /* path of the Unix socket, default Debian's */
+		char *address;   /* instead, when not NULL: ADDRESS:PORT or [IPV6]:PORT */
 		char *passwords; /* folder, one 0400 file per user (assay-order …), or NULL */
 	} redis;
 	/* [handlers] */
@@ -120,6 +121,8 @@ void conf_free(struct conf *conf);
 DEFINE_CLEANUP(conf_free, struct conf *)
 /* NULL when there is none of that name. */
 const struct conf_profile *conf_profile_find(const struct conf *conf, struct bytes name);
+/* Where Redis is, for rds_new: [redis] address or else socket. */
+const char *conf_redis(const struct conf *conf);
 /* First line of a secret file, for passwords. ERR_NOENT, or ERR_INTERNAL when the file is readable
  * by others. */
 MUST_CHECK int conf_secret_load(const char *folder, const char *name, char **ret);

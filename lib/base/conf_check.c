@@ -171,9 +171,10 @@ const char *conf_check_port(const char *text)
 		: "write port numbers from 1 to 65535";
 }
 
-const char *conf_check_resolver(const char *text)
+const char *conf_check_address(const char *text)
 {
-	static const char advice[] = "write ADDRESS:PORT, for instance 127.0.0.1:53 or [::1]:53";
+	static const char advice[] =
+		"write ADDRESS:PORT, in numbers: for instance 127.0.0.1:53 or [::1]:53";
 	const char *colon = strrchr(text, ':');
 	char host[INET6_ADDRSTRLEN + 2] = {0};
 	unsigned char address[16];

@@ -46,7 +46,8 @@ static const struct conf_key database_keys[] = {
 };
 
 static const struct conf_key redis_keys[] = {
-	PATH("socket", AT(redis.socket), conf_required, conf_check_socket),
+	PATH("socket", AT(redis.socket), "/run/redis/redis-server.sock", conf_check_socket),
+	TEXT("address", AT(redis.address), NULL, conf_check_address),
 	PATH("passwords", AT(redis.passwords), NULL, NULL),
 };
 
@@ -69,7 +70,7 @@ static const struct conf_key orders_keys[] = {
 };
 
 static const struct conf_key validation_keys[] = {
-	LIST("resolvers", AT(validation.resolvers), "", conf_check_resolver),
+	LIST("resolvers", AT(validation.resolvers), "", conf_check_address),
 	COUNT("http01_port", AT(validation.http01_port), "80", 1, PORT_MAX),
 	COUNT("tlsalpn01_port", AT(validation.tlsalpn01_port), "443", 1, PORT_MAX),
 	LIST("redirect_ports", AT(validation.redirect_ports), "80 443", conf_check_port),

@@ -59,7 +59,7 @@ const char *conf_check_database_uri(const char *text);
 const char *conf_check_socket(const char *text);
 const char *conf_check_socket_dir(const char *text);
 const char *conf_check_scheme(const char *text);
-const char *conf_check_resolver(const char *text);
+const char *conf_check_address(const char *text);
 const char *conf_check_port(const char *text);
 const char *conf_check_cidr(const char *text);
 const char *conf_check_challenge(const char *text);

@@ -14,18 +14,18 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "lib/base/buf.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/queue/dial.h"
 
 #define RUN_ID_LEN 40
 #define READ_BYTES 65536
 
 struct rds {
-	char *socket;
+	char *where; /* path or ADDRESS:PORT */
 	char *user;
 	char *password; /* NULL: no AUTH */
 	int fd;
@@ -111,11 +111,11 @@ static int PRINTF_LIKE(2, 3) fail(struct rds *rds, const char *fmt, ...)
 	return ERR_QUEUE;
 }
 
-struct rds *rds_new(const char *socket_path, const char *user, const char *password)
+struct rds *rds_new(const char *where, const char *user, const char *password)
 {
 	struct rds *rds = xcalloc(1, sizeof(*rds));
 
-	rds->socket = xstrdup(socket_path);
+	rds->where = xstrdup(where);
 	rds->user = user != NULL ? xstrdup(user) : NULL;
 	rds->password = password != NULL ? xstrdup(password) : NULL;
 	rds->fd = -1;
@@ -134,24 +134,8 @@ void rds_close(struct rds *rds)
 		explicit_bzero(rds->password, strlen(rds->password));
 	free(rds->password);
 	free(rds->user);
-	free(rds->socket);
+	free(rds->where);
 	free(rds);
-}
-
-static struct timeval timeval_of(int ms)
-{
-	return (struct timeval){.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
-}
-
-static void apply_timeout(struct rds *rds)
-{
-	struct timeval tv = timeval_of(rds->timeout_ms);
-
-	if (rds->fd < 0)
-		return;
-	/* Both fail only for a bad descriptor, and the next read or write tells of that. */
-	(void)setsockopt(rds->fd, SOL_SOCKET, SO_RCVTIMEO, &tv, sizeof(tv));
-	(void)setsockopt(rds->fd, SOL_SOCKET, SO_SNDTIMEO, &tv, sizeof(tv));
 }
 
 void rds_set_timeout(struct rds *rds, int timeout_ms)
@@ -160,7 +144,8 @@ void rds_set_timeout(struct rds *rds, int timeout_ms)
 	if (rds->timeout_ms == timeout_ms)
 		return;
 	rds->timeout_ms = timeout_ms;
-	apply_timeout(rds);
+	if (rds->fd >= 0)
+		dial_set_timeout(rds->fd, timeout_ms);
 }
 
 int rds_timeout(const struct rds *rds)
@@ -201,18 +186,10 @@ static void make_reader(struct rds *rds)
 
 static int dial(struct rds *rds)
 {
-	struct sockaddr_un addr = {.sun_family = AF_UNIX};
+	char error[DIAL_ERROR_MAX];
 
-	if (strlen(rds->socket) >= sizeof(addr.sun_path))
-		return fail(rds, "socket path too long: %s", rds->socket);
-	memcpy(addr.sun_path, rds->socket, strlen(rds->socket));
-	rds->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (rds->fd < 0)
-		return fail(rds, "socket: %s", strerror(errno));
-	/* SO_SNDTIMEO bounds connect, too (a full backlog would block it). */
-	apply_timeout(rds);
-	if (connect(rds->fd, (struct sockaddr *)&addr, sizeof(addr)) != 0)
-		return fail(rds, "connect %s: %s", rds->socket, strerror(errno));
+	if (dial_redis(rds->where, rds->timeout_ms, error, &rds->fd) != OK)
+		return fail(rds, "%s", error);
 	make_reader(rds);
 	return OK;
 }
@@ -321,9 +298,9 @@ int rds_ensure(struct rds *rds, bool *ret_new)
 	return OK;
 }
 
-int rds_open(const char *socket_path, const char *user, const char *password, struct rds **ret)
+int rds_open(const char *where, const char *user, const char *password, struct rds **ret)
 {
-	CLEANUP(rds_close) struct rds *rds = rds_new(socket_path, user, password);
+	CLEANUP(rds_close) struct rds *rds = rds_new(where, user, password);
 	int err = rds_ensure(rds, NULL);
 
 	if (err != OK)

@@ -1,6 +1,6 @@
-/* rds.h — the only place that includes hiredis: one connection over a Unix socket, authenticated,
- * pipelined. Not thread safe: a connection belongs to one thread. After ERR_QUEUE the connection is
- * unusable until rds_ensure.
+/* rds.h — the only place that includes hiredis: one connection over a Unix socket or
+ * TCP, authenticated, pipelined. Not thread safe: a connection belongs to one thread. After
+ * ERR_QUEUE the connection is unusable until rds_ensure.
  *
  * The socket, its deadlines and the request encoding are ours; hiredis parses replies under our
  * limits, so that neither a slow nor a hostile server can hold a thread, exhaust memory or get
@@ -22,10 +22,11 @@ struct rds_reply; /* wraps redisReply */
 	(16 << 20) /* string bytes kept of one reply; later strings arrive empty */
 
 /* An unconnected one, for programs that wait for Redis: rds_ensure connects and rds_error says why
- * not. password NULL: no AUTH (a server without ACL users). */
-struct rds *rds_new(const char *socket, const char *user, const char *password);
+ * not. where: path of a Unix socket, or ADDRESS:PORT, [IPV6]:PORT. password NULL: no AUTH (a server
+ * without ACL users). */
+struct rds *rds_new(const char *where, const char *user, const char *password);
 /* rds_new and rds_ensure in one; ERR_QUEUE when Redis cannot be reached now. */
-MUST_CHECK int rds_open(const char *socket, const char *user, const char *password,
+MUST_CHECK int rds_open(const char *where, const char *user, const char *password,
 	struct rds **ret);
 void rds_close(struct rds *rds);
 DEFINE_CLEANUP(rds_close, struct rds *)

@@ -23,17 +23,25 @@ def wait_for(condition, seconds=10):
         time.sleep(0.01)
 
 
+# A user for those who come by TCP, where none is let in without a password.
+USER = ("--user", "assay-directory", "on", ">secret", "~*", "&*", "+@all")
+
+
 class Redis:
-    """A Redis on a Unix socket that can be stopped and started again."""
+    """A Redis on a Unix socket and a port that can be stopped and started again."""
 
     def __init__(self, folder):
         self.socket = f"{folder}/redis.sock"
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
         self.process = None
         self.start()
 
     def start(self):
-        self.process = subprocess.Popen(["redis-server", "--port", "0", "--unixsocket", self.socket, "--save", "",
-                                         "--appendonly", "no"], stdout=subprocess.DEVNULL)
+        self.process = subprocess.Popen(["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--unixsocket", self.socket,
+                                         "--save", "", "--appendonly", "no",
+                                         *USER], stdout=subprocess.DEVNULL)
         wait_for(lambda: self("PING") == "PONG")
 
     def __call__(self, *words):
@@ -107,12 +115,22 @@ class Conf:
         self.path = path
         self.redis = redis
 
-    def write(self, base_url=BASE, database=None, extra=""):
+    def write(self, base_url=BASE, database=None, redis=None, extra=""):
         database = database or f"host={os.environ['PGHOST']} dbname={os.environ['PGDATABASE']}"
         with open(self.path, "w", encoding="utf-8") as out:
             out.write(f"[server]\nbase_url = {base_url}\nwebsite = https://www.example.org/?a=1&b=2\n"
-                      f"[database]\nuri = {database}\n[redis]\nsocket = {self.redis.socket}\n{extra}\n")
+                      f"[database]\nuri = {database}\n[redis]\n{redis or f'socket = {self.redis.socket}'}\n{extra}\n")
         return self.path
+
+    def by_tcp(self):
+        """How assay-directory reaches the same Redis by its port."""
+        passwords = f"{os.path.dirname(self.path)}/passwords"
+        os.makedirs(passwords, exist_ok=True)
+        path = f"{passwords}/assay-directory"
+        if not os.path.exists(path):
+            with open(path, "w", encoding="ascii", opener=lambda name, flags: os.open(name, flags, 0o400)) as out:
+                out.write("secret\n")
+        return f"address = 127.0.0.1:{self.redis.port}\npasswords = {passwords}"
 
 
 @pytest.fixture

@@ -197,8 +197,12 @@ def test_a_deactivated_account_is_401(call):
     assert (answer.status, answer.problem) == (401, "unauthorized")
 
 
-def test_without_redis_public_answers_go_on_and_signed_ones_ask_for_patience(call, program, redis):
+@pytest.mark.parametrize("way", ["socket", "tcp"])
+def test_without_redis_public_answers_go_on_and_signed_ones_ask_for_patience(start, conf, redis, way):
+    conf.write(redis=conf.by_tcp() if way == "tcp" else None)
+    program = start("assay-directory")
     program.errors_expected = True
+    call = program.connect()
     key, nonce = Key(), fresh_nonce(call)
     redis.stop()
     try:

@@ -11,7 +11,7 @@
 static void check_loaded(const struct conf *conf)
 {
 	assert(conf->server.base_url != NULL && conf->database.uri != NULL &&
-		conf->redis.socket != NULL);
+		conf_redis(conf) != NULL);
 	assert(conf->nprofiles >= 1);
 	assert(conf_profile_find(conf, bytes_str(conf->profiles[0].name)) == &conf->profiles[0]);
 	for (size_t i = 0; i < conf->nprofiles; i++) {

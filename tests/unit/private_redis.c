@@ -1,6 +1,7 @@
 /* private_redis.c — see private_redis.h. */
 #include "tests/unit/private_redis.h"
 
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -29,8 +30,9 @@ void private_redis_require(void)
 static void exec_server(const struct private_redis *server)
 {
 	/* The last word counts: ours come behind the test's, which may include a configuration. */
-	const char *const ours[] = {"--port", "0", "--unixsocket", server->socket, "--dir",
-		server->dir, "--save", "", "--loglevel", "warning", "--logfile", "redis.log"};
+	const char *const ours[] = {"--bind", "127.0.0.1", "--port", server->port, "--unixsocket",
+		server->socket, "--dir", server->dir, "--save", "", "--loglevel", "warning",
+		"--logfile", "redis.log"};
 	const char *argv[ARGS_MAX] = {"redis-server"};
 	int argc = 1;
 
@@ -64,7 +66,21 @@ void private_redis_again(struct private_redis *server)
 	}
 }
 
-void private_redis_start(struct private_redis *server, const char *const *extra)
+/* A port that nobody uses now: the kernel gives others for a while. */
+static void choose_port(struct private_redis *server)
+{
+	struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(place);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(bind(fd, (struct sockaddr *)&place, len), 0);
+	assert_int_equal(getsockname(fd, (struct sockaddr *)&place, &len), 0);
+	close(fd);
+	snprintf(server->port, sizeof(server->port), "%d", ntohs(place.sin_port));
+	snprintf(server->address, sizeof(server->address), "127.0.0.1:%s", server->port);
+}
+
+static void prepare(struct private_redis *server)
 {
 	const char *tmp = getenv("TMPDIR");
 
@@ -73,7 +89,20 @@ void private_redis_start(struct private_redis *server, const char *const *extra)
 		tmp != NULL ? tmp : "/tmp");
 	assert_non_null(mkdtemp(server->dir));
 	snprintf(server->socket, sizeof(server->socket), "%s/redis.sock", server->dir);
+	snprintf(server->port, sizeof(server->port), "0");
+}
+
+void private_redis_start(struct private_redis *server, const char *const *extra)
+{
+	prepare(server);
 	server->extra = extra;
+	private_redis_again(server);
+}
+
+void private_redis_start_tcp(struct private_redis *server)
+{
+	prepare(server);
+	choose_port(server);
 	private_redis_again(server);
 }
 

@@ -7,6 +7,8 @@
 struct private_redis {
 	char dir[64];
 	char socket[96];
+	char port[8];     /* "0" without TCP */
+	char address[32]; /* 127.0.0.1:PORT */
 	int pid;
 	const char *const *extra; /* more arguments, NULL-terminated; may be NULL */
 };
@@ -14,6 +16,8 @@ struct private_redis {
 /* Exits with 77 when there is no redis-server. */
 void private_redis_require(void);
 void private_redis_start(struct private_redis *server, const char *const *extra);
+/* Reachable on a port of the loopback, too. */
+void private_redis_start_tcp(struct private_redis *server);
 /* Ends the process with the signal; the folder stays for private_redis_again. */
 void private_redis_kill(struct private_redis *server, int sig);
 void private_redis_again(struct private_redis *server);

@@ -227,7 +227,7 @@ static void an_unknown_section_or_key_is_answered_with_the_nearest_word(void **s
 static void without_a_near_word_all_are_listed(void **state)
 {
 	assert_told("[redis]\nhost = localhost\n",
-		"2: [redis] has no key host; choose from socket, passwords");
+		"2: [redis] has no key host; choose from socket, address, passwords");
 	assert_told("[acme]\n",
 		"1: no section is called [acme]; choose from server, database, redis, handlers, "
 		"orders, validation, workers, log, profile, issuer");
@@ -381,6 +381,20 @@ static void a_socket_path_must_fit_its_address(void **state)
 	REFUSED("handlers", "socket_dir", path);
 }
 
+static void redis_is_where_its_address_says_and_asks_for_a_password_there(void **state)
+{
+	CLEANUP(conf_free) struct conf *local = loaded(LEAST);
+	CLEANUP(conf_free)
+	struct conf *remote = loaded(LEAST "address = [fd00::1]:6379\npasswords = /secrets\n");
+
+	assert_string_equal(conf_redis(local), local->redis.socket);
+	assert_string_equal(conf_redis(remote), "[fd00::1]:6379");
+	assert_told(LEAST "address = 10.0.0.1:6379\n",
+		"7: [redis] address needs passwords; add the folder that assayctl init made");
+	REFUSED("redis", "address", "10.0.0.1", "redis.example.org:6379", "localhost:6379",
+		"10.0.0.1:0", "fd00::1:6379", "/run/redis.sock");
+}
+
 static void usual_database_strings_are_accepted(void **state)
 {
 	static const char *const uris[] = {
@@ -441,6 +455,7 @@ int main(void)
 		cmocka_unit_test(base_urls_are_https_without_a_tail),
 		cmocka_unit_test(values_of_other_keys_are_checked_where_they_are_written),
 		cmocka_unit_test(a_socket_path_must_fit_its_address),
+		cmocka_unit_test(redis_is_where_its_address_says_and_asks_for_a_password_there),
 		cmocka_unit_test(usual_database_strings_are_accepted),
 		cmocka_unit_test(a_file_that_cannot_be_read_says_why),
 	};

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -21,7 +23,7 @@ static struct private_redis server;
 
 static int start_server(void **state)
 {
-	private_redis_start(&server, NULL);
+	private_redis_start_tcp(&server);
 	return 0;
 }
 
@@ -167,6 +169,42 @@ static void users_need_their_password(void **state)
 	CLEANUP(rds_reply_free) struct rds_reply *reply = private_redis_do(rds, "SET k:1 v");
 	assert_true(rds_is_error(reply, "NOPERM"));
 	rds_close(rds);
+}
+
+static void over_tcp_a_restart_is_survived_and_users_need_their_password(void **state)
+{
+	CLEANUP(rds_close) struct rds *admin = private_redis_connect(&server);
+	CLEANUP(rds_close) struct rds *wrong = rds_new(server.address, "assay-tcp", "wrong");
+	CLEANUP(rds_close) struct rds *rds = rds_new(server.address, NULL, NULL);
+	CLEANUP(rds_close) struct rds *user = rds_new(server.address, "assay-tcp", "secret");
+	int one = 0;
+	socklen_t len = sizeof(one);
+	bool is_new = false;
+
+	rds_reply_free(
+		private_redis_do(admin, "ACL SETUSER assay-tcp on >secret ~k:* +get +info +ping"));
+	assert_int_equal(rds_ensure(wrong, NULL), ERR_QUEUE);
+	assert_non_null(strstr(rds_error(wrong), "WRONGPASS"));
+	assert_int_equal(rds_ensure(user, NULL), OK);
+	CLEANUP(rds_reply_free) struct rds_reply *refused = private_redis_do(user, "SET k:1 v");
+	assert_true(rds_is_error(refused, "NOPERM"));
+
+	assert_int_equal(rds_ensure(rds, NULL), OK);
+	assert_int_equal(private_redis_int(rds, "INCR tcp"), 1);
+	/* Without these, pipelines wait for each other and a dead machine for ever. */
+	assert_int_equal(getsockopt(rds_fd(rds), IPPROTO_TCP, TCP_NODELAY, &one, &len), 0);
+	assert_int_not_equal(one, 0);
+	assert_int_equal(getsockopt(rds_fd(rds), SOL_SOCKET, SO_KEEPALIVE, &one, &len), 0);
+	assert_int_not_equal(one, 0);
+
+	private_redis_kill(&server, SIGKILL);
+	assert_int_equal(rds_ensure(rds, NULL), ERR_QUEUE);
+	assert_non_null(strstr(rds_error(rds), "Connection refused"));
+	private_redis_again(&server);
+	rds_close(private_redis_connect(&server));
+	assert_int_equal(rds_ensure(rds, &is_new), OK);
+	assert_true(is_new);
+	assert_int_equal(private_redis_int(rds, "INCR again"), 1);
 }
 
 static void a_slow_command_ends_at_the_timeout(void **state)
@@ -353,9 +391,53 @@ static void a_path_that_does_not_fit_is_refused(void **state)
 	char path[200];
 
 	memset(path, 'p', sizeof(path) - 1);
+	path[0] = '/';
 	path[sizeof(path) - 1] = '\0';
 	assert_int_equal(rds_open(path, NULL, NULL, &rds), ERR_QUEUE);
 	assert_null(rds);
+}
+
+static void what_is_no_address_is_refused(void **state)
+{
+	static const char *const wrong[] = {"127.0.0.1", "127.0.0.1:", ":6379", "127.0.0.1:0",
+		"127.0.0.1:65536", "127.0.0.1:6379x", "127.0.0.1:-1", "::1:6379", "[::1]",
+		"[::1:6379", "[127.0.0.1]:6379", "localhost:6379", ""};
+
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+		CLEANUP(rds_close) struct rds *rds = rds_new(wrong[i], NULL, NULL);
+
+		assert_int_equal(rds_ensure(rds, NULL), ERR_QUEUE);
+		assert_non_null(strstr(rds_error(rds), "not an address and port"));
+	}
+}
+
+/* A listener whose queue is full answers no SYN, like a machine that is off. */
+static void a_machine_that_does_not_answer_is_given_up_in_time(void **state)
+{
+	struct sockaddr_in place = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	socklen_t len = sizeof(place);
+	int listener = socket(AF_INET, SOCK_STREAM, 0), fill[4];
+	char address[32];
+	int64_t started;
+
+	assert_int_equal(bind(listener, (struct sockaddr *)&place, len), 0);
+	assert_int_equal(listen(listener, 0), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&place, &len), 0);
+	for (size_t i = 0; i < ARRAY_LEN(fill); i++) {
+		fill[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+		(void)connect(fill[i], (struct sockaddr *)&place, len);
+	}
+	snprintf(address, sizeof(address), "127.0.0.1:%d", ntohs(place.sin_port));
+	CLEANUP(rds_close) struct rds *rds = rds_new(address, NULL, NULL);
+
+	rds_set_timeout(rds, 200);
+	started = clock_mono_ms();
+	assert_int_equal(rds_ensure(rds, NULL), ERR_QUEUE);
+	assert_in_range(clock_mono_ms() - started, 150, 2000);
+	assert_non_null(strstr(rds_error(rds), "timeout"));
+	for (size_t i = 0; i < ARRAY_LEN(fill); i++)
+		close(fill[i]);
+	close(listener);
 }
 
 int main(void)
@@ -366,6 +448,8 @@ int main(void)
 		cmocka_unit_test(an_endless_line_or_array_is_given_up),
 		cmocka_unit_test(a_trickle_of_bytes_does_not_hold_the_thread),
 		cmocka_unit_test(a_path_that_does_not_fit_is_refused),
+		cmocka_unit_test(what_is_no_address_is_refused),
+		cmocka_unit_test(a_machine_that_does_not_answer_is_given_up_in_time),
 	};
 	const struct CMUnitTest real[] = {
 		cmocka_unit_test(a_command_gets_its_reply),
@@ -375,6 +459,7 @@ int main(void)
 		cmocka_unit_test(replies_left_unread_do_not_answer_the_next_command),
 		cmocka_unit_test(an_idle_connection_closed_by_the_server_is_replaced),
 		cmocka_unit_test(users_need_their_password),
+		cmocka_unit_test(over_tcp_a_restart_is_survived_and_users_need_their_password),
 		cmocka_unit_test(a_slow_command_ends_at_the_timeout),
 		cmocka_unit_test(a_string_over_the_limit_is_cut_off_and_the_connection_stays),
 		cmocka_unit_test(a_restart_is_noticed_and_changes_the_run_id),
