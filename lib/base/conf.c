@@ -390,6 +390,57 @@ static int check_redis(struct reader *r)
 	return OK;
 }
 
+/* BR 7.1.2.11.2: only what is over within seven days may go without a list (or OCSP). */
+static int check_profile_crl(struct reader *r, const struct conf_profile *profile)
+{
+	if (profile->crl || profile->validity_secs <= CONF_SHORT_LIVED_SECS)
+		return OK;
+	return fail_at(r, r->line,
+		"[profile %s] has crl = no, and certificates of more than 7d must be revocable; "
+		"leave it out, or shorten validity",
+		profile->name);
+}
+
+/* What the keeper writes below one folder, so the host does not tell two files apart. */
+static bool is_same_file(const char *a_url, const char *b_url)
+{
+	size_t scheme = strlen("http://");
+
+	return a_url != NULL && b_url != NULL &&
+		strcmp(strchr(a_url + scheme, '/'), strchr(b_url + scheme, '/')) == 0;
+}
+
+static int check_issuer_files(struct reader *r, size_t i)
+{
+	const struct conf_issuer *issuers = r->conf->issuers;
+
+	for (size_t j = 0; j < i; j++) {
+		if (is_same_file(issuers[i].crl_url, issuers[j].crl_url) ||
+			is_same_file(issuers[i].ca_issuers_url, issuers[j].ca_issuers_url))
+			return fail_at(r, r->line,
+				"[issuer %s] and [issuer %s] would publish the same files; give "
+				"each its own path in crl_url and ca_issuers_url",
+				issuers[j].name, issuers[i].name);
+	}
+	return OK;
+}
+
+static int check_crl(struct reader *r)
+{
+	const struct conf *conf = r->conf;
+	int err = OK;
+
+	if (conf->crl.refresh_secs * 2 > conf->crl.validity_secs)
+		return fail_at(r, r->line,
+			"[crl] refresh is more than half of validity; shorten it, so that a list "
+			"is replaced well before its end");
+	for (size_t i = 0; err == OK && i < conf->nprofiles; i++)
+		err = check_profile_crl(r, &conf->profiles[i]);
+	for (size_t i = 0; err == OK && i < conf->nissuers; i++)
+		err = check_issuer_files(r, i);
+	return err;
+}
+
 static int check_whole(struct reader *r)
 {
 	struct conf *conf = r->conf;
@@ -399,6 +450,8 @@ static int check_whole(struct reader *r)
 		err = check_redis(r);
 	for (size_t i = 0; err == OK && i < conf->nprofiles; i++)
 		err = resolve_issuers(r, &conf->profiles[i]);
+	if (err == OK)
+		err = check_crl(r);
 	if (err != OK)
 		return err;
 	for (size_t i = 0; i < conf->nissuers; i++) {

@@ -11,6 +11,11 @@
 #include "lib/base/bytes.h"
 #include "lib/base/err.h"
 
+/* certificates.crl_shard is a number of 1 to so many. */
+#define CONF_CRL_SHARDS_MAX 1024
+/* BR 1.6.1, "Short-lived Subscriber Certificate": needs no way to be revoked. */
+#define CONF_SHORT_LIVED_SECS 604800
+
 struct conf_list {
 	char **items;
 	size_t count;
@@ -21,9 +26,11 @@ struct conf_profile { /* [profile NAME] */
 	char *description;
 	/* "validity", default 90d: valid for exactly this long, both ends included. */
 	int64_t validity_secs;
-	int names_max;              /* default 100 */
-	bool common_name;           /* default no: empty subject, critical SAN */
-	bool client_auth;           /* default no */
+	int names_max;    /* default 100 */
+	bool common_name; /* default no: empty subject, critical SAN */
+	bool client_auth; /* default no */
+	/* "crl", default yes: its certificates name the list that they would be revoked by. */
+	bool crl;
 	struct conf_list key_types; /* default: rsa2048 rsa3072 rsa4096 p256 p384 */
 	struct conf_list issuers;   /* default: every issuer */
 };
@@ -36,7 +43,9 @@ struct conf_issuer { /* [issuer NAME] */
 	char *key;            /* PEM file, 0400; read by the signer alone */
 	char *key_passphrase; /* file, or NULL */
 	char *ca_issuers_url; /* AIA caIssuers, or NULL */
-	char *crl_url;        /* CRLDP base, or NULL */
+	/* Certificates name CRL_URL/SHARD.crl as their distribution point; or NULL. */
+	char *crl_url;
+	int crl_shards; /* default 32 */
 };
 
 struct conf {
@@ -104,6 +113,14 @@ struct conf {
 		/* "retention": partitions wholly older are dropped, default 400d. */
 		int64_t retention_secs;
 	} workers;
+	/* [crl] */
+	struct conf_crl {
+		int64_t validity_secs; /* "validity": nextUpdate, default 7d */
+		int64_t refresh_secs;  /* "refresh": a new one at least so often, default 1d */
+		/* "delay": from the first revocation to the list that shows it, default 1m. */
+		int64_t delay_secs;
+		char *folder; /* where the keeper writes what nginx serves; or NULL */
+	} crl;
 	/* [log] */
 	struct {
 		char *level; /* debug info warning error */

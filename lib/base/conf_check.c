@@ -10,6 +10,7 @@
 #define DIGITS "0123456789"
 #define NAME_MAX_LEN 253
 #define LABEL_MAX_LEN 63
+#define FILE_PATH_MAX_LEN 200
 /* The longest name a handler puts behind the folder. */
 #define LONGEST_SOCKET "/directory.sock"
 
@@ -64,6 +65,28 @@ const char *conf_check_http_url(const char *text)
 	return is_url_behind(text, "http://")
 		? NULL
 		: "write a URL that begins with http:// (clients fetch it to check certificates)";
+}
+
+/* Names of files and folders that need no escape in a URL and are neither hidden nor "..". */
+static bool is_plain_path(const char *path)
+{
+	static const char allowed[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ" LOWER DIGITS "-._~/";
+	size_t len = strlen(path);
+
+	return len > 1 && len <= FILE_PATH_MAX_LEN && path[strspn(path, allowed)] == '\0' &&
+		path[len - 1] != '/' && strstr(path, "//") == NULL && strstr(path, "/.") == NULL;
+}
+
+const char *conf_check_file_url(const char *text)
+{
+	const char *advice = conf_check_http_url(text);
+	const char *path = advice == NULL ? strchr(text + strlen("http://"), '/') : NULL;
+
+	if (advice != NULL || (path != NULL && is_plain_path(path)))
+		return advice;
+	/* The keeper writes the file to where its URL says, below a folder that nginx serves. */
+	return "write a URL with a plain path: letters, digits and -._~ between single slashes, no "
+	       "name that begins with a dot";
 }
 
 static bool is_domain(const char *text)

@@ -94,6 +94,15 @@ static const struct conf_key workers_keys[] = {
 	SECS("retention", AT(workers.retention_secs), "400d", DAY, 3650 * DAY),
 };
 
+static const struct conf_key crl_keys[] = {
+	/* BR 4.9.7: nextUpdate at most ten days behind thisUpdate. */
+	SECS("validity", AT(crl.validity_secs), "7d", 60, 10 * DAY),
+	SECS("refresh", AT(crl.refresh_secs), "1d", 10, 7 * DAY),
+	/* BR 4.9.7: a revocation is listed within 24 hours. */
+	SECS("delay", AT(crl.delay_secs), "1m", 0, 12 * HOUR),
+	PATH("folder", AT(crl.folder), NULL, NULL),
+};
+
 static const struct conf_key log_keys[] = {
 	TEXT("level", AT(log.level), "info", conf_check_log_level),
 };
@@ -107,6 +116,7 @@ static const struct conf_key profile_keys[] = {
 	COUNT("names_max", AT(names_max), "100", 1, 1000),
 	CHOICE("common_name", AT(common_name), "no", "no", "yes"),
 	CHOICE("client_auth", AT(client_auth), "no", "no", "yes"),
+	CHOICE("crl", AT(crl), "yes", "no", "yes"),
 	LIST("key_types", AT(key_types), "rsa2048 rsa3072 rsa4096 p256 p384", conf_check_key_type),
 	LIST("issuers", AT(issuers), "", NULL),
 };
@@ -119,8 +129,9 @@ static const struct conf_key issuer_keys[] = {
 	PATH("chain", AT(chain), NULL, NULL),
 	PATH("key", AT(key), conf_required, NULL),
 	PATH("key_passphrase", AT(key_passphrase), NULL, NULL),
-	TEXT("ca_issuers_url", AT(ca_issuers_url), NULL, conf_check_http_url),
-	TEXT("crl_url", AT(crl_url), NULL, conf_check_http_url),
+	TEXT("ca_issuers_url", AT(ca_issuers_url), NULL, conf_check_file_url),
+	TEXT("crl_url", AT(crl_url), NULL, conf_check_file_url),
+	COUNT("crl_shards", AT(crl_shards), "32", 1, CONF_CRL_SHARDS_MAX),
 };
 
 #undef AT
@@ -144,6 +155,7 @@ const struct conf_section conf_sections[] = {
 	ONCE("orders", orders_keys),
 	ONCE("validation", validation_keys),
 	ONCE("workers", workers_keys),
+	ONCE("crl", crl_keys),
 	ONCE("log", log_keys),
 	NAMED("profile", profile_keys, profiles, nprofiles, struct conf_profile),
 	NAMED("issuer", issuer_keys, issuers, nissuers, struct conf_issuer),

@@ -53,6 +53,7 @@ void conf_value_done(const struct conf_key *key, void *target);
 const char *conf_check_base_url(const char *text);
 const char *conf_check_url(const char *text);
 const char *conf_check_http_url(const char *text);
+const char *conf_check_file_url(const char *text);
 const char *conf_check_domain(const char *text);
 const char *conf_check_blocked_name(const char *text);
 const char *conf_check_database_uri(const char *text);

@@ -13,9 +13,9 @@ const struct db_stmt issuance_claim_stmt = {"issuance_claim",
 	"FROM assay.issuance_claim($1, $2)",
 	DB_ROWS, 2, {DB_T_IDENTS, DB_T_INT}};
 const struct db_stmt issuance_reserve_stmt = {"issuance_reserve",
-	"SELECT id FROM assay.issuance_reserve($1, $2, $3, $4, $5, $6, $7, $8) id", DB_ROWS, 8,
+	"SELECT id FROM assay.issuance_record($1, $2, $3, $4, $5, $6, $7, $8, $9) id", DB_ROWS, 9,
 	{DB_T_IDENTS, DB_T_INTS, DB_T_BYTESES, DB_T_BYTESES, DB_T_BYTESES, DB_T_BYTESES, DB_T_TIMES,
-		DB_T_TIMES}};
+		DB_T_TIMES, DB_T_INTS}};
 const struct db_stmt issuance_issue_stmt = {"issuance_issue",
 	"SELECT id FROM assay.issuance_issue($1, $2, $3, $4) id", DB_ROWS, 4,
 	{DB_T_IDENTS, DB_T_INTS, DB_T_BYTESES, DB_T_BYTESES}};
@@ -120,12 +120,14 @@ void issuance_reserve_call(struct db_call *c, const struct issuance_reservation 
 {
 	struct ident *orders = xcalloc(count + 1, sizeof(*orders));
 	int32_t *attempts = xcalloc(count + 1, sizeof(*attempts));
+	int32_t *shards = xcalloc(count + 1, sizeof(*shards));
 	int64_t *befores = xcalloc(count + 1, sizeof(*befores));
 	int64_t *afters = xcalloc(count + 1, sizeof(*afters));
 
 	for (size_t i = 0; i < count; i++) {
 		orders[i] = in[i].order;
 		attempts[i] = in[i].attempt;
+		shards[i] = in[i].crl_shard;
 		befores[i] = in[i].not_before_us;
 		afters[i] = in[i].not_after_us;
 	}
@@ -138,8 +140,10 @@ void issuance_reserve_call(struct db_call *c, const struct issuance_reservation 
 	bind_member(c, in, count, offsetof(struct issuance_reservation, issuer));
 	db_bind_times(c, befores, count);
 	db_bind_times(c, afters, count);
+	db_bind_ints(c, shards, count);
 	free(orders);
 	free(attempts);
+	free(shards);
 	free(befores);
 	free(afters);
 }

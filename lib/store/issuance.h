@@ -56,6 +56,7 @@ struct issuance_reservation {
 	struct bytes tbs;    /* the DER that will be signed, byte for byte */
 	struct bytes spki_sha256;
 	struct bytes issuer; /* SHA-256 of the issuing certificate */
+	int32_t crl_shard;   /* of its CRL distribution point; 0 = it has none */
 	int64_t not_before_us, not_after_us;
 };
 /* Rows that come back: the orders whose reservation was accepted (still processing, same attempt,

@@ -69,16 +69,17 @@ END $$;
 
 -- Record before signing. What the signer decided is checked once more here, at the last moment before the key is
 -- used: account and every authorization good, order still this attempt's. Rows: the orders that may be signed.
-CREATE OR REPLACE FUNCTION issuance_reserve(p_orders uuid[], p_attempts integer[], p_serials bytea[], p_tbs bytea[],
-	p_spki_sha256s bytea[], p_issuers bytea[], p_not_befores timestamptz[], p_not_afters timestamptz[])
+CREATE OR REPLACE FUNCTION issuance_record(p_orders uuid[], p_attempts integer[], p_serials bytea[], p_tbs bytea[],
+	p_spki_sha256s bytea[], p_issuers bytea[], p_not_befores timestamptz[], p_not_afters timestamptz[],
+	p_crl_shards integer[])
 RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
 	RETURN QUERY
 	WITH wanted AS (
 		SELECT DISTINCT ON (x.id) x.* FROM unnest(p_orders, p_attempts, p_serials, p_tbs, p_spki_sha256s, p_issuers,
-				p_not_befores, p_not_afters)
-			x(id, attempt, serial, tbs, spki_sha256, issuer, not_before, not_after) ORDER BY x.id
+				p_not_befores, p_not_afters, p_crl_shards)
+			x(id, attempt, serial, tbs, spki_sha256, issuer, not_before, not_after, crl_shard) ORDER BY x.id
 	), fit AS (
 		SELECT x.*, o.account_id, o.names, i.id AS issuer_id
 			FROM wanted x JOIN orders o ON o.id = x.id JOIN issuers i ON i.sha256 = x.issuer
@@ -94,8 +95,10 @@ BEGIN
 		INSERT INTO serials (serial, order_id) SELECT f.serial, f.id FROM fit f
 			ON CONFLICT DO NOTHING RETURNING serials.serial, serials.order_id
 	), recorded AS (
-		INSERT INTO certificates (serial, order_id, account_id, not_before, not_after, issuer, spki_sha256, names, tbs)
-			SELECT f.serial, f.id, f.account_id, f.not_before, f.not_after, f.issuer_id, f.spki_sha256, f.names, f.tbs
+		INSERT INTO certificates (serial, order_id, account_id, not_before, not_after, issuer, crl_shard, spki_sha256,
+				names, tbs)
+			SELECT f.serial, f.id, f.account_id, f.not_before, f.not_after, f.issuer_id, f.crl_shard, f.spki_sha256,
+					f.names, f.tbs
 				FROM reserved r JOIN fit f ON f.id = r.order_id
 	), audited AS (
 		INSERT INTO audit_log (action, object, detail)
@@ -103,6 +106,15 @@ BEGIN
 	)
 	SELECT r.order_id FROM reserved r;
 END $$;
+
+-- As signers of the release before call it, whose certificates named no shard.
+CREATE OR REPLACE FUNCTION issuance_reserve(p_orders uuid[], p_attempts integer[], p_serials bytea[], p_tbs bytea[],
+	p_spki_sha256s bytea[], p_issuers bytea[], p_not_befores timestamptz[], p_not_afters timestamptz[])
+RETURNS SETOF uuid
+LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+	SELECT issuance_record(p_orders, p_attempts, p_serials, p_tbs, p_spki_sha256s, p_issuers, p_not_befores, p_not_afters,
+		array_fill(0, ARRAY[cardinality(p_orders)]))
+$$;
 
 CREATE OR REPLACE FUNCTION issuance_issue(p_orders uuid[], p_attempts integer[], p_serials bytea[], p_ders bytea[])
 RETURNS SETOF uuid

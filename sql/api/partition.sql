@@ -33,7 +33,8 @@ DECLARE
 	v_test text := CASE p_parent
 		WHEN 'orders' THEN 'status = 2 OR (status IN (0, 1) AND expires_at > now())'
 		WHEN 'authorizations' THEN 'status IN (0, 1) AND expires_at > now()'
-		WHEN 'certificates' THEN 'not_after > now()'
+		-- With a revocation list behind its end (crl.validity is ten days at most), on which what was revoked still is.
+		WHEN 'certificates' THEN 'not_after > now() - interval ''11 days'''
 		ELSE 'false' END;
 BEGIN
 	EXECUTE format('SELECT EXISTS (SELECT FROM assay.%I WHERE %s)', p_child, v_test) INTO v_alive;

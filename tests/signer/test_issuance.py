@@ -219,9 +219,14 @@ def test_a_reload_takes_a_new_issuer_and_keeps_the_old_one_when_it_is_broken(ca,
         order = database.order(["old.example.org"])
         enqueue(order)
         wait_valid(database, order)
+        # Its lists would take the place of those that the old one's certificates name.
         other = Ca(f"{folder}/other")
         with open(ca.conf, "w", encoding="utf-8") as out:
             out.write(original.replace("pki/issuer", f"{other.dir}/pki/issuer"))
+        one.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "another issuer's files have the same path" in one.log(), what="a refused reload")
+        with open(ca.conf, "w", encoding="utf-8") as out:
+            out.write(original.replace("pki/issuer", f"{other.dir}/pki/issuer").replace("example.org/issuer.c", "example.org/other.c"))
         one.process.send_signal(signal.SIGHUP)
         wait_for(lambda: len(one.events("issuer ready")) == 2, what="a reload")
         order = database.order(["new.example.org"])

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(20);
+SELECT plan(21);
 
 SELECT is(partition_bound('uuid', '2026-11-21 00:00Z'), '01a1fb67-1800-0000-0000-000000000000', 'a UUIDv7 bound');
 SELECT is(partition_bound('serial', '2026-11-21 00:00Z'), '\x406b00df00', 'a serial bound');
@@ -31,7 +31,9 @@ INSERT INTO certificates (serial, order_id, account_id, not_before, not_after, i
 	VALUES ('\x405e0f0000' || substr(sha256('x'), 1, 13), v7(), v7(), '2020-01-02Z', now() + interval '1 h', 1, '\x', '{x}', '\x');
 SELECT is(partitions(1, 400 * 86400), 0, 'nothing goes while a certificate of then is unexpired');
 ALTER TABLE certificates DISABLE TRIGGER certificates_fixed;
-UPDATE certificates SET not_after = now() - interval '1 h' WHERE serial < '\x4060';
+UPDATE certificates SET not_after = now() - interval '10 days' WHERE serial < '\x4060';
+SELECT is(partitions(1, 400 * 86400), 0, 'nor while a revocation list may not have shown it expired');
+UPDATE certificates SET not_after = now() - interval '12 days' WHERE serial < '\x4060';
 ALTER TABLE certificates ENABLE TRIGGER certificates_fixed;
 ALTER TABLE orders DISABLE TRIGGER orders_fixed;
 UPDATE orders SET expires_at = now() + interval '1 h' WHERE id < '01700000-0000-0000-0000-000000000000';

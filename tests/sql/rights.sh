@@ -23,10 +23,11 @@ may assay-account heartbeat account_key account_new account_get account_update a
 may assay-order heartbeat account_key order_new order_get order_finalize order_certificate authz_get authz_deactivate \
 	challenge_respond revoke
 may assay-validator heartbeat validation_claim validation_renew validation_finish caa_claim caa_finish
-may assay-signer heartbeat issuer_register issuance_claim issuance_reserve issuance_issue issuance_refuse issuance_defer_caa
-may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal
+may assay-signer heartbeat issuer_register issuance_claim issuance_record issuance_reserve issuance_issue issuance_refuse issuance_defer_caa \
+	crl_register crl_claim crl_renew crl_entries crl_part_store crl_publish crl_fail
+may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files
 may assay-admin admin_certificates admin_revoke admin_block_key admin_account_revoke admin_account admin_stuck admin_status \
-	admin_overview admin_issuers \
+	admin_overview admin_issuers admin_crls admin_crl_import \
 	audit_verify
 # Nobody logs in as the owner, and a role that is none of ours gets nowhere.
 psql -X -q -c 'CREATE ROLE stranger LOGIN' >/dev/null

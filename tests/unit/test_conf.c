@@ -90,6 +90,10 @@ static void what_is_not_written_has_its_documented_default(void **state)
 	assert_int_equal(conf->workers.lease_secs, 8);
 	assert_int_equal(conf->workers.sweep_secs, 3);
 	assert_int_equal(conf->workers.retention_secs, 400LL * 86400);
+	assert_int_equal(conf->crl.validity_secs, 7 * 86400);
+	assert_int_equal(conf->crl.refresh_secs, 86400);
+	assert_int_equal(conf->crl.delay_secs, 60);
+	assert_null(conf->crl.folder);
 	assert_string_equal(conf->log.level, "info");
 }
 
@@ -103,6 +107,7 @@ static void without_a_profile_there_is_one_called_default(void **state)
 	assert_int_equal(profile->validity_secs, 90 * 86400);
 	assert_int_equal(profile->names_max, 100);
 	assert_false(profile->common_name || profile->client_auth);
+	assert_true(profile->crl);
 	assert_list(&profile->key_types, "rsa2048 rsa3072 rsa4096 p256 p384");
 	assert_int_equal(profile->issuers.count, 0);
 }
@@ -230,7 +235,7 @@ static void without_a_near_word_all_are_listed(void **state)
 		"2: [redis] has no key host; choose from socket, address, passwords");
 	assert_told("[acme]\n",
 		"1: no section is called [acme]; choose from server, database, redis, handlers, "
-		"orders, validation, workers, log, profile, issuer");
+		"orders, validation, workers, crl, log, profile, issuer");
 }
 
 static void a_key_of_another_section_is_sent_there(void **state)
@@ -370,6 +375,35 @@ static void values_of_other_keys_are_checked_where_they_are_written(void **state
 	REFUSED("profile a", "common_name", "true", "1");
 }
 
+static void what_is_published_has_a_plain_path(void **state)
+{
+	REFUSED("issuer a", "crl_url", "https://a.example/crl", "http://a.example",
+		"http://a.example/", "http://a.example/crl/", "http://a.example//crl",
+		"http://a.example/../crl", "http://a.example/.crl", "http://a.example/a%2fb",
+		"http://a.example/crl?x", "http://a.example/a b");
+	REFUSED("issuer a", "ca_issuers_url", "http://a.example/", "ftp://a.example/a.cer");
+	REFUSED("issuer a", "crl_shards", "0", "1025", "many");
+}
+
+static void revocation_lists_must_fit_their_rules(void **state)
+{
+	assert_told(LEAST "[crl]\nvalidity = 11d\n",
+		"8: validity = 11d: write a duration with its "
+		"unit, from 1m to 10d");
+	assert_told(LEAST "[crl]\nvalidity = 2d\nrefresh = 25h\n",
+		"9: [crl] refresh is more than half of validity; shorten it, so that a list is "
+		"replaced well before its end");
+	assert_told(LEAST "[profile a]\nvalidity = 8d\ncrl = no\n",
+		"9: [profile a] has crl = no, and certificates of more than 7d must be revocable; "
+		"leave it out, or shorten validity");
+	conf_free(loaded(LEAST "[profile a]\nvalidity = 7d\ncrl = no\n"));
+	assert_told(LEAST ISSUER("a") "crl_url = http://x.org/c\n" ISSUER(
+			    "b") "crl_url = http://y.org/c\n",
+		"14: [issuer a] and [issuer b] would publish the same files; give each its own "
+		"path "
+		"in crl_url and ca_issuers_url");
+}
+
 static void a_socket_path_must_fit_its_address(void **state)
 {
 	char path[108 + 1] = "/";
@@ -454,6 +488,8 @@ int main(void)
 		cmocka_unit_test(an_unknown_issuer_is_refused),
 		cmocka_unit_test(base_urls_are_https_without_a_tail),
 		cmocka_unit_test(values_of_other_keys_are_checked_where_they_are_written),
+		cmocka_unit_test(what_is_published_has_a_plain_path),
+		cmocka_unit_test(revocation_lists_must_fit_their_rules),
 		cmocka_unit_test(a_socket_path_must_fit_its_address),
 		cmocka_unit_test(redis_is_where_its_address_says_and_asks_for_a_password_there),
 		cmocka_unit_test(usual_database_strings_are_accepted),

@@ -89,6 +89,25 @@ static void has_evenly_spread_bytes(void **state)
 	}
 }
 
+static void spreads_evenly_over_shards(void **state)
+{
+	const int shards = 7;
+	double expected = (double)COUNT / shards, chi = 0;
+	long seen[8] = {0};
+
+	for (size_t i = 0; i < COUNT; i++) {
+		int shard = serial_crl_shard(serials[i], shards);
+
+		assert_in_range(shard, 1, shards);
+		assert_int_equal(shard, serial_crl_shard(serials[i], shards));
+		seen[shard]++;
+	}
+	for (int s = 1; s <= shards; s++)
+		chi += ((double)seen[s] - expected) * ((double)seen[s] - expected) / expected;
+	assert_true(chi < 6 + 6 * sqrt(2 * 6.0));
+	assert_int_equal(serial_crl_shard(serials[0], 1), 1);
+}
+
 static void reads_as_lower_case_hexadecimal(void **state)
 {
 	uint8_t serial[SERIAL_LEN] = {0x40, 0x00, 0xff, 0x0a};
@@ -106,6 +125,7 @@ int main(void)
 		cmocka_unit_test(never_repeats),
 		cmocka_unit_test(has_a_fair_coin_in_every_bit),
 		cmocka_unit_test(has_evenly_spread_bytes),
+		cmocka_unit_test(spreads_evenly_over_shards),
 		cmocka_unit_test(reads_as_lower_case_hexadecimal),
 	};
 

@@ -43,6 +43,7 @@ static void writes_the_worked_example(void **state)
 		17};
 	uint8_t key_id[20];
 	struct issuer issuer = {0};
+	struct issuer_crl_point point = {0};
 	const struct bytes names[] = {bytes_str("*.example.org"), bytes_str("example.org")};
 	struct tbs_input in = {.issuer = &issuer,
 		.serial = bytes_of(serial, sizeof(serial)),
@@ -57,7 +58,11 @@ static void writes_the_worked_example(void **state)
 	issuer.algorithm = buf_bytes(&algorithm);
 	add_hex(&issuer.subject, "300c310a3008060355040313014e"); /* CN = PrintableString "N" */
 	tbs_issuer_extensions(&issuer.extensions, bytes_of(key_id, sizeof(key_id)),
-		"http://i.test/c", "http://i.test/r");
+		"http://i.test/c");
+	tbs_crl_extension(&point.extension, "http://i.test/r");
+	issuer.crl_points = &point;
+	issuer.crl_shards = 1;
+	in.crl_shard = 1;
 	add_hex(&spki, "3003020101"); /* any element will do here */
 	in.spki = buf_bytes(&spki);
 	tbs_build(&in, &got);
@@ -87,10 +92,10 @@ static void writes_the_worked_example(void **state)
 	add_hex(&expected,
 		"302b06082b06010505070101041f"
 		"301d301b06082b06010505073002860f687474703a2f2f692e746573742f63");
+	add_hex(&expected, "30130603551d20040c300a3008060667810c010201"); /* certificatePolicies */
 	add_hex(&expected,
 		"30200603551d1f0419"
 		"30173015a013a011860f687474703a2f2f692e746573742f72");
-	add_hex(&expected, "30130603551d20040c300a3008060667810c010201"); /* certificatePolicies */
 	add_hex(&expected,
 		"30280603551d110101ff041e"
 		"301c820d2a2e6578616d706c652e6f7267820b6578616d706c652e6f7267");
@@ -98,6 +103,7 @@ static void writes_the_worked_example(void **state)
 	assert_memory_equal(got.ptr, expected.ptr, expected.len);
 	buf_done(&issuer.subject);
 	buf_done(&issuer.extensions);
+	buf_done(&point.extension);
 }
 
 struct shape {
@@ -134,8 +140,6 @@ static void check_usages(X509 *cert, const struct shape *shape)
 			(EXFLAG_INVALID | EXFLAG_CRITICAL | EXFLAG_CA),
 		0);
 	assert_int_equal(X509_get_ext_by_NID(cert, NID_info_access, -1) >= 0, shape->urls);
-	assert_int_equal(X509_get_ext_by_NID(cert, NID_crl_distribution_points, -1) >= 0,
-		shape->urls);
 	assert_int_equal(X509_get_ext_by_NID(cert, NID_subject_key_identifier, -1), -1);
 }
 
@@ -152,6 +156,35 @@ static void check_names(X509 *cert, const struct shape *shape)
 	assert_int_equal(X509_NAME_entry_count(X509_get_subject_name(cert)),
 		shape->common_name ? 1 : 0);
 	assert_int_equal(X509_EXTENSION_get_critical(X509_get_ext(cert, at)), !shape->common_name);
+}
+
+/* The shard that is recorded is the one that the certificate names, when it names one at all. */
+static void check_distribution_point(X509 *cert, const struct shape *shape,
+	const struct draft *draft)
+{
+	CRL_DIST_POINTS *points = X509_get_ext_d2i(cert, NID_crl_distribution_points, NULL, NULL);
+	const DIST_POINT *point;
+	const GENERAL_NAME *name;
+	char url[64];
+
+	if (!shape->urls || shape->nnames == 3) {
+		assert_null(points);
+		assert_int_equal(draft->crl_shard, 0);
+		return;
+	}
+	assert_int_equal(sk_DIST_POINT_num(points), 1);
+	point = sk_DIST_POINT_value(points, 0);
+	assert_null(point->reasons);
+	assert_null(point->CRLissuer);
+	assert_int_equal(point->distpoint->type, 0);
+	assert_int_equal(sk_GENERAL_NAME_num(point->distpoint->name.fullname), 1);
+	name = sk_GENERAL_NAME_value(point->distpoint->name.fullname, 0);
+	assert_int_equal(name->type, GEN_URI);
+	assert_int_equal(draft->crl_shard, serial_crl_shard(draft->serial, 3));
+	snprintf(url, sizeof(url), "http://pki.example.org/crl/%d.crl", draft->crl_shard);
+	assert_string_equal((const char *)ASN1_STRING_get0_data(name->d.uniformResourceIdentifier),
+		url);
+	CRL_DIST_POINTS_free(points);
 }
 
 /* The path, with the purpose of a TLS server, strictly (RFC 5280 checks of every certificate in
@@ -199,6 +232,7 @@ static void check_certificate(const struct shape *shape, const struct test_ca *c
 		SERIAL_LEN);
 	check_usages(cert, shape);
 	check_names(cert, shape);
+	check_distribution_point(cert, shape, draft);
 	check_path(cert, ca);
 }
 
@@ -211,7 +245,8 @@ static void try_shape(const struct shape *shape, struct test_ca *ca, struct issu
 		.validity_secs = DAYS_90,
 		.names_max = 10,
 		.common_name = shape->common_name,
-		.client_auth = shape->client_auth};
+		.client_auth = shape->client_auth,
+		.crl = shape->nnames != 3};
 	struct verdict verdict = {.profile = &profile,
 		.issuer = issuer,
 		.not_before_us = NOT_BEFORE * USEC_PER_SEC,
@@ -255,6 +290,7 @@ static void every_key_and_profile_makes_a_certificate_that_openssl_and_the_linte
 			ca.conf.ca_issuers_url =
 				urls ? xstrdup("http://pki.example.org/issuer.cer") : NULL;
 			ca.conf.crl_url = urls ? xstrdup("http://pki.example.org/crl") : NULL;
+			ca.conf.crl_shards = 3;
 			assert_int_equal(issuer_load(&ca.conf, NOT_BEFORE * USEC_PER_SEC, &issuer,
 						 &why),
 				OK);
@@ -313,9 +349,11 @@ static void the_proof_finds_what_the_order_did_not_ask_for(void **state)
 		.not_after_us = (NOT_BEFORE + DAYS_90 - 1) * USEC_PER_SEC};
 
 	assert_int_equal(csr_parse(buf_bytes(&request), 10, &pb, &verdict.csr), OK);
-	/* The fixed extensions name a CRL that the configuration does not know. */
-	tbs_issuer_extensions(&issuer->extensions, bytes_str("twenty bytes of id.."), NULL,
-		"http://evil.test/crl");
+	/* The fixed extensions name a file that the configuration does not know. */
+	buf_reset(&issuer->extensions);
+	tbs_issuer_extensions(&issuer->extensions,
+		bytes_of(ASN1_STRING_get0_data(X509_get0_subject_key_id(issuer->x509)), 20),
+		"http://evil.test/issuer.cer");
 	assert_int_equal(draft_make(&job, &verdict, &draft, &findings), ERR_SYNTAX);
 	assert_true(findings.len > 0);
 	verdict_done(&verdict);

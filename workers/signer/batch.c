@@ -155,6 +155,7 @@ static void reserve_call(struct db_call *call, const struct column *c)
 			.tbs = buf_bytes(&item->draft.tbs),
 			.spki_sha256 = bytes_of(item->verdict.csr->spki_sha256, 32),
 			.issuer = bytes_of(item->verdict.issuer->sha256, 32),
+			.crl_shard = item->draft.crl_shard,
 			.not_before_us = item->verdict.not_before_us,
 			.not_after_us = item->verdict.not_after_us,
 		};

@@ -193,6 +193,21 @@ static int take_key(struct issuer *issuer, const struct conf_issuer *conf, char 
 	return OK;
 }
 
+static void take_crl_points(struct issuer *issuer, const struct conf_issuer *conf)
+{
+	if (conf->crl_url == NULL)
+		return;
+	issuer->crl_url = xstrdup(conf->crl_url);
+	issuer->crl_points = xcalloc((size_t)conf->crl_shards, sizeof(*issuer->crl_points));
+	for (; issuer->crl_shards < conf->crl_shards; issuer->crl_shards++) {
+		struct issuer_crl_point *point = &issuer->crl_points[issuer->crl_shards];
+
+		if (asprintf(&point->url, "%s/%d.crl", conf->crl_url, issuer->crl_shards + 1) < 0)
+			abort();
+		tbs_crl_extension(&point->extension, point->url);
+	}
+}
+
 int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **ret, char **ret_why)
 {
 	CLEANUP(issuer_free) struct issuer *issuer = xcalloc(1, sizeof(*issuer));
@@ -202,7 +217,7 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 	issuer->name = xstrdup(conf->name);
 	issuer->ca_issuers_url =
 		conf->ca_issuers_url != NULL ? xstrdup(conf->ca_issuers_url) : NULL;
-	issuer->crl_url = conf->crl_url != NULL ? xstrdup(conf->crl_url) : NULL;
+	take_crl_points(issuer, conf);
 	err = take_certificate(issuer, conf, ret_why);
 	if (err == OK)
 		err = take_chain(issuer, conf, now_us, ret_why);
@@ -218,7 +233,7 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 			conf->certificate);
 	tbs_issuer_extensions(&issuer->extensions,
 		bytes_of(ASN1_STRING_get0_data(key_id), (size_t)ASN1_STRING_length(key_id)),
-		issuer->ca_issuers_url, issuer->crl_url);
+		issuer->ca_issuers_url);
 	*ret = TAKE(issuer);
 	return OK;
 }
@@ -234,6 +249,11 @@ void issuer_free(struct issuer *issuer)
 	buf_done(&issuer->chain_pem);
 	buf_done(&issuer->subject);
 	buf_done(&issuer->extensions);
+	for (int i = 0; i < issuer->crl_shards; i++) {
+		free(issuer->crl_points[i].url);
+		buf_done(&issuer->crl_points[i].extension);
+	}
+	free(issuer->crl_points);
 	free(issuer->ca_issuers_url);
 	free(issuer->crl_url);
 	free(issuer->name);

@@ -10,6 +10,12 @@
 #include "lib/base/conf.h"
 #include "lib/pki/ossl.h"
 
+/* One shard of its revocation lists, as its certificates name it. */
+struct issuer_crl_point {
+	char *url;
+	struct buf extension; /* DER */
+};
+
 struct issuer {
 	char *name; /* as in the configuration */
 	X509 *x509;
@@ -26,6 +32,8 @@ struct issuer {
 	struct buf extensions;  /* DER: the extensions that are the same in all its certificates */
 	char *ca_issuers_url;   /* or NULL */
 	char *crl_url;          /* or NULL */
+	struct issuer_crl_point *crl_points; /* shard 1 first */
+	int crl_shards;                      /* 0: no crl_url */
 };
 
 /* *ret_why: one line for the operator (free it), set on every failure. */

@@ -30,7 +30,7 @@ static int prove(const struct issuance_job *job, const struct verdict *v,
 		.client_auth = v->profile->client_auth,
 		.spki = v->csr->spki,
 		.ca_issuers_url = v->issuer->ca_issuers_url,
-		.crl_url = v->issuer->crl_url,
+		.crl_url = in->crl_shard > 0 ? v->issuer->crl_points[in->crl_shard - 1].url : NULL,
 	};
 	int err;
 
@@ -61,7 +61,10 @@ int draft_make(const struct issuance_job *job, const struct verdict *v, struct d
 	int err;
 
 	serial_new(job->now_us, draft.serial);
+	if (v->profile->crl && v->issuer->crl_shards > 0)
+		draft.crl_shard = serial_crl_shard(draft.serial, v->issuer->crl_shards);
 	in.serial = bytes_of(draft.serial, sizeof(draft.serial));
+	in.crl_shard = draft.crl_shard;
 	tbs_build(&in, &draft.tbs);
 	err = prove(job, v, &in, buf_bytes(&draft.tbs), ret_findings);
 	if (err != OK) {

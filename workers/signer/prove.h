@@ -10,6 +10,7 @@
 
 struct draft {
 	uint8_t serial[SERIAL_LEN];
+	int crl_shard; /* 0: it names no revocation list */
 	struct buf tbs;
 };
 /* ERR_SYNTAX: the proof failed, findings (one a line) say where: a fault of ours, never of the

@@ -17,6 +17,16 @@ void serial_new(int64_t wall_us, uint8_t out[SERIAL_LEN])
 	rnd_bytes(out + 5, SERIAL_LEN - 5);
 }
 
+int serial_crl_shard(const uint8_t serial[SERIAL_LEN], int shards)
+{
+	uint32_t random = 0;
+
+	assert(shards > 0);
+	for (int i = 0; i < 4; i++)
+		random = random << 8 | serial[SERIAL_LEN - 4 + i];
+	return 1 + (int)(random % (uint32_t)shards);
+}
+
 void serial_format(struct bytes serial, char out[2 * SERIAL_LEN + 1])
 {
 	static const char digits[] = "0123456789abcdef";

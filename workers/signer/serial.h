@@ -14,5 +14,8 @@
 #define SERIAL_LEAD 0x40
 
 void serial_new(int64_t wall_us, uint8_t out[SERIAL_LEN]);
+/* Which of the issuer's revocation lists, 1 to shards, would hold it: decided by the random bytes.
+ */
+int serial_crl_shard(const uint8_t serial[SERIAL_LEN], int shards);
 /* Lower-case hexadecimal, for logs and people. */
 void serial_format(struct bytes serial, char out[2 * SERIAL_LEN + 1]);

@@ -6,6 +6,7 @@
 #include "lib/acme/suffixes.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/store/crl.h"
 #include "lib/store/issuance.h"
 #include "workers/signer/batch.h"
 #include "workers/signer/failpoint.h"
@@ -38,6 +39,7 @@ static const struct db_stmt *const signer_stmts[] = {
 	&issuance_refuse_stmt,
 	&issuance_defer_caa_stmt,
 	&issuer_register_stmt,
+	&crl_register_stmt,
 	NULL,
 };
 
@@ -70,6 +72,27 @@ static int check_clock(struct signer *s, struct db *db)
 	return err;
 }
 
+/* Where its revocation lists and its certificate are published: certificates will name that. */
+static int register_files(struct db *db, const struct issuer *issuer)
+{
+	struct db_call call = {0};
+	int err;
+
+	crl_register_call(&call, bytes_of(issuer->sha256, sizeof(issuer->sha256)),
+		issuer->not_after_us, issuer->crl_url,
+		issuer->crl_shards > 0 ? issuer->crl_shards : 1, issuer->ca_issuers_url);
+	err = db_run_one(db, &call);
+	if (err == OK && !crl_register_result(&call)) {
+		log_event(LOG_LEVEL_ERROR,
+			"crl_url is not the one that this issuer's certificates name, or another "
+			"issuer's files have the same path",
+			F_STR("issuer", issuer->name));
+		err = ERR_CONFLICT;
+	}
+	db_call_done(&call);
+	return err;
+}
+
 static int register_issuer(struct db *db, const struct issuer *issuer)
 {
 	struct db_call call = {0};
@@ -80,7 +103,7 @@ static int register_issuer(struct db *db, const struct issuer *issuer)
 		bytes_str(issuer->name));
 	err = db_run_one(db, &call);
 	db_call_done(&call);
-	return err;
+	return err == OK ? register_files(db, issuer) : err;
 }
 
 /* Without it no name can be judged. */

@@ -130,8 +130,7 @@ static void put_subject_alt_name(struct buf *out, const struct bytes *names, siz
 	extension_end(out, &e);
 }
 
-void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url,
-	const char *crl_url)
+void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url)
 {
 	struct extension e = extension_begin(out, OID(oid_authority_key_id), false);
 
@@ -146,19 +145,21 @@ void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_
 		der_end(out, access);
 		extension_end(out, &e);
 	}
-	if (crl_url != NULL) {
-		e = extension_begin(out, OID(oid_crl_distribution), false);
-		size_t point = der_begin(out, DER_SEQUENCE);
-		size_t point_name = der_begin(out, TAG_DP_NAME);
-		size_t full_name = der_begin(out, TAG_FULL_NAME);
-
-		der_put(out, TAG_URI, bytes_str(crl_url));
-		der_end(out, full_name);
-		der_end(out, point_name);
-		der_end(out, point);
-		extension_end(out, &e);
-	}
 	PUT_LITERAL(out, POLICY_DOMAIN_VALIDATED);
+}
+
+void tbs_crl_extension(struct buf *out, const char *url)
+{
+	struct extension e = extension_begin(out, OID(oid_crl_distribution), false);
+	size_t point = der_begin(out, DER_SEQUENCE);
+	size_t point_name = der_begin(out, TAG_DP_NAME);
+	size_t full_name = der_begin(out, TAG_FULL_NAME);
+
+	der_put(out, TAG_URI, bytes_str(url));
+	der_end(out, full_name);
+	der_end(out, point_name);
+	der_end(out, point);
+	extension_end(out, &e);
 }
 
 static void put_extensions(struct buf *out, const struct tbs_input *in, bool subject_empty)
@@ -177,6 +178,9 @@ static void put_extensions(struct buf *out, const struct tbs_input *in, bool sub
 		PUT_LITERAL(out, EXT_KEY_USAGE_SERVER);
 	PUT_LITERAL(out, BASIC_CONSTRAINTS_LEAF);
 	buf_add(out, in->issuer->extensions.ptr, in->issuer->extensions.len);
+	if (in->crl_shard > 0)
+		buf_add(out, in->issuer->crl_points[in->crl_shard - 1].extension.ptr,
+			in->issuer->crl_points[in->crl_shard - 1].extension.len);
 	put_subject_alt_name(out, in->names, in->nnames, subject_empty);
 	der_end(out, list);
 	der_end(out, outer);
@@ -192,6 +196,7 @@ void tbs_build(const struct tbs_input *in, struct buf *out)
 	 * section 4.1.2.2). */
 	assert(in->nnames > 0 && in->serial.len > 0 && in->serial.ptr[0] > 0 &&
 		in->serial.ptr[0] < 0x80);
+	assert(in->crl_shard >= 0 && in->crl_shard <= issuer->crl_shards);
 	PUT_LITERAL(out, VERSION_3);
 	der_put(out, DER_INTEGER, in->serial);
 	buf_add(out, issuer->algorithm.ptr, issuer->algorithm.len);

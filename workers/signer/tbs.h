@@ -21,6 +21,7 @@ struct tbs_input {
 	bool rsa;          /* the subject's key is RSA */
 	bool common_name;
 	bool client_auth;
+	int crl_shard; /* 0: no CRL distribution point */
 };
 void tbs_build(const struct tbs_input *in, struct buf *out);
 
@@ -29,6 +30,7 @@ void tbs_build(const struct tbs_input *in, struct buf *out);
 struct bytes tbs_common_name(const struct tbs_input *in);
 
 /* The extensions that depend on the issuer alone: authority key identifier, authority information
- * access, CRL distribution point (both URLs may be NULL) and policy. */
-void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url,
-	const char *crl_url);
+ * access (the URL may be NULL) and policy. */
+void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url);
+/* The extension that depends on the shard: one CRL distribution point, a fullName of one URL. */
+void tbs_crl_extension(struct buf *out, const char *url);
