@@ -1,14 +1,14 @@
 -- Who may call what: everything is taken away first, so this file is the whole truth. Run last, in the transaction of
 -- the functions, as assay-owner.
 REVOKE ALL ON ALL TABLES IN SCHEMA assay FROM PUBLIC, "assay-directory", "assay-account", "assay-order",
-	"assay-validator", "assay-signer", "assay-keeper", "assay-admin";
+	"assay-ocsp", "assay-validator", "assay-signer", "assay-ocsp-signer", "assay-keeper", "assay-admin";
 REVOKE ALL ON ALL SEQUENCES IN SCHEMA assay FROM PUBLIC, "assay-directory", "assay-account", "assay-order",
-	"assay-validator", "assay-signer", "assay-keeper", "assay-admin";
+	"assay-ocsp", "assay-validator", "assay-signer", "assay-ocsp-signer", "assay-keeper", "assay-admin";
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA assay FROM PUBLIC, "assay-directory", "assay-account", "assay-order",
-	"assay-validator", "assay-signer", "assay-keeper", "assay-admin";
+	"assay-ocsp", "assay-validator", "assay-signer", "assay-ocsp-signer", "assay-keeper", "assay-admin";
 
-GRANT EXECUTE ON FUNCTION heartbeat TO "assay-directory", "assay-account", "assay-order", "assay-validator",
-	"assay-signer", "assay-keeper";
+GRANT EXECUTE ON FUNCTION heartbeat TO "assay-directory", "assay-account", "assay-order", "assay-ocsp",
+	"assay-validator", "assay-signer", "assay-ocsp-signer", "assay-keeper";
 GRANT EXECUTE ON FUNCTION account_key TO "assay-directory", "assay-account", "assay-order";
 GRANT EXECUTE ON FUNCTION account_new, account_get, account_update, account_deactivate, account_rekey, account_orders
 	TO "assay-account";
@@ -21,6 +21,10 @@ GRANT EXECUTE ON FUNCTION crl_register, crl_claim, crl_renew, crl_entries, crl_p
 	TO "assay-signer";
 GRANT EXECUTE ON FUNCTION crl_schedule, crl_due, crl_files, crl_part, crl_overtaken, issuer_files TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION admin_crls, admin_crl_import TO "assay-admin";
+GRANT EXECUTE ON FUNCTION responder_claim, responder_reserve, responder_issue, responder_refuse TO "assay-signer";
+GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_get TO "assay-ocsp";
+GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_status, ocsp_due_changed, ocsp_due_new, ocsp_due_again, ocsp_store,
+	responder_register, responder_get TO "assay-ocsp-signer";
 GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION admin_certificates, admin_revoke, admin_block_key, admin_account_revoke, admin_account,
-	admin_stuck, admin_status, admin_overview, admin_issuers, audit_verify TO "assay-admin";
+	admin_stuck, admin_status, admin_overview, admin_issuers, admin_responders, audit_verify TO "assay-admin";

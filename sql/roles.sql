@@ -6,8 +6,8 @@ DECLARE
 	v_role text;
 	v_granted text;
 BEGIN
-	FOREACH v_role IN ARRAY ARRAY['assay-owner', 'assay-directory', 'assay-account', 'assay-order', 'assay-validator',
-		'assay-signer', 'assay-keeper', 'assay-admin']
+	FOREACH v_role IN ARRAY ARRAY['assay-owner', 'assay-directory', 'assay-account', 'assay-order', 'assay-ocsp',
+		'assay-validator', 'assay-signer', 'assay-ocsp-signer', 'assay-keeper', 'assay-admin']
 	LOOP
 		IF NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = v_role) THEN
 			EXECUTE format('CREATE ROLE %I', v_role);
@@ -43,16 +43,16 @@ BEGIN
 
 	-- No temporary tables: nobody can put a table of his own in front of ours.
 	EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
-	EXECUTE format('GRANT CONNECT ON DATABASE %I TO "assay-directory", "assay-account", "assay-order", "assay-validator", '
-		'"assay-signer", "assay-keeper", "assay-admin"', current_database());
+	EXECUTE format('GRANT CONNECT ON DATABASE %I TO "assay-directory", "assay-account", "assay-order", "assay-ocsp", '
+		'"assay-validator", "assay-signer", "assay-ocsp-signer", "assay-keeper", "assay-admin"', current_database());
 	REVOKE ALL ON SCHEMA public FROM PUBLIC;
 	-- Large objects are open to everyone by default, and would be a place to fill the disk from.
 	REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea), lo_put(oid, bigint, bytea),
 		lowrite(integer, bytea) FROM PUBLIC;
 	CREATE SCHEMA IF NOT EXISTS assay AUTHORIZATION "assay-owner";
 	REVOKE ALL ON SCHEMA assay FROM PUBLIC;
-	GRANT USAGE ON SCHEMA assay TO "assay-directory", "assay-account", "assay-order", "assay-validator", "assay-signer",
-		"assay-keeper", "assay-admin";
+	GRANT USAGE ON SCHEMA assay TO "assay-directory", "assay-account", "assay-order", "assay-ocsp", "assay-validator",
+		"assay-signer", "assay-ocsp-signer", "assay-keeper", "assay-admin";
 	ALTER DEFAULT PRIVILEGES FOR ROLE "assay-owner" REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 	ALTER DEFAULT PRIVILEGES FOR ROLE "assay-owner" REVOKE USAGE ON TYPES FROM PUBLIC;
 

@@ -19,7 +19,7 @@ static int walk_tbs(struct bytes tbs, struct certview_outline *ret)
 		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* signature */
 		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* issuer */
 		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* validity */
-		der_expect(&tbs, DER_SEQUENCE, NULL) < 0 || /* subject */
+		der_peek(tbs) != DER_SEQUENCE || der_read(&tbs, NULL, NULL, &ret->subject) < 0 ||
 		der_peek(tbs) != DER_SEQUENCE)
 		return ERR_SYNTAX;
 	return der_read(&tbs, NULL, NULL, &ret->spki);

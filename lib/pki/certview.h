@@ -7,8 +7,9 @@
 
 /* Where things stand in the DER; borrowed from it. */
 struct certview_outline {
-	struct bytes serial; /* contents of the INTEGER */
-	struct bytes spki;   /* SubjectPublicKeyInfo, whole */
+	struct bytes serial;  /* contents of the INTEGER */
+	struct bytes subject; /* Name, whole */
+	struct bytes spki;    /* SubjectPublicKeyInfo, whole */
 };
 /* By structure alone, for what anybody may send: nothing is decoded, so no certificate is costly or
  * reaches OpenSSL. ERR_SYNTAX for what cannot be one DER certificate. */

@@ -9,6 +9,7 @@
 #include "lib/base/log.h"
 
 static struct {
+	EVP_MD *sha1;
 	EVP_MD *sha256;
 	EVP_MD *sha384;
 	EVP_MD *sha512;
@@ -18,13 +19,21 @@ static pthread_once_t fetched_once = PTHREAD_ONCE_INIT;
 
 static void fetch_all(void)
 {
+	fetched.sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
 	fetched.sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
 	fetched.sha384 = EVP_MD_fetch(NULL, "SHA2-384", NULL);
 	fetched.sha512 = EVP_MD_fetch(NULL, "SHA2-512", NULL);
 	fetched.aes256_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
-	if (fetched.sha256 == NULL || fetched.sha384 == NULL || fetched.sha512 == NULL ||
-		fetched.aes256_gcm == NULL)
-		die("OpenSSL offers no SHA-2 or AES-256-GCM: check openssl.cnf and its providers");
+	if (fetched.sha1 == NULL || fetched.sha256 == NULL || fetched.sha384 == NULL ||
+		fetched.sha512 == NULL || fetched.aes256_gcm == NULL)
+		die("OpenSSL offers no SHA-1, SHA-2 or AES-256-GCM: check openssl.cnf and its "
+		    "providers");
+}
+
+const EVP_MD *ossl_sha1(void)
+{
+	pthread_once(&fetched_once, fetch_all);
+	return fetched.sha1;
 }
 
 const EVP_MD *ossl_sha256(void)

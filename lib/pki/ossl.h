@@ -21,6 +21,7 @@ DEFINE_CLEANUP(BIO_free_all, BIO *)
 DEFINE_CLEANUP(ASN1_OBJECT_free, ASN1_OBJECT *)
 
 /* Fetched once at the first use; never freed. */
+const EVP_MD *ossl_sha1(void); /* names things in OCSP; signs nothing */
 const EVP_MD *ossl_sha256(void);
 const EVP_MD *ossl_sha384(void);
 const EVP_MD *ossl_sha512(void);

@@ -4,7 +4,7 @@
 
 #include "lib/store/db.h"
 
-enum sweep_kind { SWEEP_VALIDATE = 0, SWEEP_CAA = 1, SWEEP_SIGN = 2 };
+enum sweep_kind { SWEEP_VALIDATE = 0, SWEEP_CAA = 1, SWEEP_SIGN = 2, SWEEP_RESPONDER = 3 };
 
 /* Rows in processing whose due time has passed and whose lease, if any, ran out. Up to limit rows,
  * oldest first. Pushes their due time forward by backoff_secs so that the next sweep does not queue

@@ -82,7 +82,7 @@ BEGIN
 	END LOOP;
 	FOR p IN SELECT * FROM partition_ranges r
 		WHERE r.upper_at < least(now() - make_interval(secs => p_retention), v_oldest - CASE r.parent
-			WHEN 'certificates' THEN interval '0' ELSE interval '100 days' END)
+			WHEN 'certificates' THEN interval '0' WHEN 'ocsp_responses' THEN interval '0' ELSE interval '100 days' END)
 		ORDER BY r.lower_at
 	LOOP
 		CONTINUE WHEN NOT partition_is_over(p.parent, p.child);

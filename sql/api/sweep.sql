@@ -16,6 +16,7 @@ BEGIN
 			ORDER BY o.due_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE orders o SET due_at = now() + make_interval(secs => p_backoff) FROM due d WHERE o.id = d.id
 		RETURNING CASE WHEN o.caa_due THEN 1 ELSE 2 END, o.id;
+	RETURN QUERY SELECT 3, d.id FROM responders_due(p_limit, p_backoff) d(id);
 END $$;
 
 CREATE OR REPLACE FUNCTION sweep_dead(p_kind integer, p_id uuid) RETURNS void
@@ -26,11 +27,13 @@ BEGIN
 	IF p_kind = 0 THEN
 		PERFORM authz_fail(ARRAY(SELECT a.id FROM authorizations a WHERE a.id = p_id AND a.challenge = 1), 2::smallint,
 			v_problem);
+	ELSIF p_kind = 3 THEN
+		PERFORM responder_end(p_id, 'its job failed too often');
 	ELSE
 		PERFORM orders_fail(ARRAY(SELECT o.id FROM orders o WHERE o.id = p_id AND o.status = 2), v_problem);
 	END IF;
 	INSERT INTO audit_log (action, object, detail)
-		VALUES ('job.dead', p_id::text, (ARRAY['validate', 'caa', 'sign'])[p_kind + 1]);
+		VALUES ('job.dead', p_id::text, (ARRAY['validate', 'caa', 'sign', 'responder'])[p_kind + 1]);
 END $$;
 
 -- Rows of programs that have not been heard of for a day go away.

@@ -11,8 +11,8 @@ import psycopg2
 import pytest
 import redis
 
-HANDLERS = ("assay-directory", "assay-account", "assay-order")
-WORKERS = ("assay-validator", "assay-signer", "assay-keeper")
+HANDLERS = ("assay-directory", "assay-account", "assay-order", "assay-ocsp")
+WORKERS = ("assay-validator", "assay-signer", "assay-ocsp-signer", "assay-keeper")
 ROLES = (*HANDLERS, *WORKERS, "assay-admin")
 
 
@@ -49,6 +49,9 @@ POWERS = {
     "assay-signer": "select assay.issuance_issue(array[gen_random_uuid()], array[1], array['\\x40'::bytea], array[''::bytea])",
     "assay-order": "select assay.revoke(null, null, '\\x40'::bytea, ''::bytea, 1)",
     "assay-account": "select assay.account_deactivate(gen_random_uuid(), ''::bytea)",
+    "assay-ocsp": "select assay.ocsp_get(1, '\\x40'::bytea, 0)",
+    "assay-ocsp-signer": "select assay.ocsp_store(array['\\x40'::bytea], array[now()], array[now()], array[now()], array[now()], "
+                         "array[1], array[''::bytea])",
     "assay-keeper": "select assay.audit_seal(1)",
     "assay-admin": "select assay.admin_block_key(sha256('x'), 'test')",
 }
@@ -68,7 +71,7 @@ def test_the_database_refuses_what_is_not_its_business(stack, server, role):
 
 def test_each_power_has_its_owner(stack, server):
     """So that the refusals are not only so because the calls are wrong."""
-    for role in ("assay-validator", "assay-signer", "assay-order", "assay-account"):
+    for role in ("assay-validator", "assay-signer", "assay-order", "assay-account", "assay-ocsp", "assay-ocsp-signer"):
         connection = connect(server, role, secret(stack, "database", role))
         with connection.cursor() as cursor:
             cursor.execute(POWERS[role])
@@ -87,6 +90,7 @@ EVERYBODY = [("FLUSHALL",), ("FLUSHDB",), ("KEYS", "*"), ("SCAN", "0"), ("CONFIG
              ("SET", "other", "1"), ("XTRIM", "q:sign", "MAXLEN", "0"), ("XGROUP", "DESTROY", "q:sign", "workers")]
 READ_VALIDATIONS = ("XREADGROUP", "GROUP", "workers", "x", "COUNT", "1", "STREAMS", "q:val", ">")
 READ_ISSUANCE = ("XREADGROUP", "GROUP", "workers", "x", "COUNT", "1", "STREAMS", "q:sign", ">")
+READ_STATUS = ("XREADGROUP", "GROUP", "workers", "x", "COUNT", "1", "STREAMS", "q:ocsp", ">")
 QUEUE_ISSUANCE = ("XADD", "q:sign", "*", "x", "x")
 NONCE_KEY = ("GET", "nonce:x")
 SAY_DONE = ("PUBLISH", "done", "x")
@@ -96,6 +100,8 @@ FORBIDDEN_COMMANDS = {
     "assay-order": [READ_VALIDATIONS, READ_ISSUANCE, SAY_DONE],
     "assay-validator": [READ_ISSUANCE, NONCE_KEY],
     "assay-signer": [READ_VALIDATIONS, QUEUE_ISSUANCE, NONCE_KEY],
+    "assay-ocsp": [READ_VALIDATIONS, READ_ISSUANCE, QUEUE_ISSUANCE, NONCE_KEY, SAY_DONE, READ_STATUS],
+    "assay-ocsp-signer": [READ_VALIDATIONS, READ_ISSUANCE, QUEUE_ISSUANCE, NONCE_KEY, SAY_DONE],
     "assay-keeper": [READ_VALIDATIONS, READ_ISSUANCE, NONCE_KEY, SAY_DONE],
     "assay-admin": [READ_VALIDATIONS, READ_ISSUANCE, QUEUE_ISSUANCE, NONCE_KEY, SAY_DONE],
 }

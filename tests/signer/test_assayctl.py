@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives import serialization
 
 from conftest import SOURCE, assayctl, wait_for
 
-ROLES = ["assay-directory", "assay-account", "assay-order", "assay-validator", "assay-signer", "assay-keeper", "assay-admin"]
+ROLES = ["assay-directory", "assay-account", "assay-order", "assay-ocsp", "assay-validator", "assay-signer", "assay-ocsp-signer",
+         "assay-keeper", "assay-admin"]
 
 
 def mode(path):
@@ -26,7 +27,7 @@ def test_init_leaves_secrets_to_their_owners_alone(ca, folder):
         for role in ROLES:
             assert mode(f"{ca.dir}/secrets/{store}/{role}") == 0o400
             assert len(ca.password(store, role)) == 24
-    assert len({ca.password(store, role) for store in ("database", "redis") for role in ROLES}) == 14
+    assert len({ca.password(store, role) for store in ("database", "redis") for role in ROLES}) == 2 * len(ROLES)
     with open(f"{ca.dir}/redis.acl", encoding="ascii") as acl:
         text = acl.read()
     assert not any(ca.password("redis", role) in text for role in ROLES)

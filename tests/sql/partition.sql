@@ -22,7 +22,7 @@ SELECT is(partitions(90, NULL), 0, 'once');
 
 -- A partition of long ago, with a finished order in it.
 SET LOCAL ROLE "assay-owner";
-SELECT assay.partition_create(p, '2020-01-01Z', '2020-01-29Z') FROM unnest('{orders,authorizations,validations,certificates,audit_log}'::text[]) p;
+SELECT assay.partition_create(p, '2020-01-01Z', '2020-01-29Z') FROM unnest('{orders,authorizations,validations,certificates,ocsp_responses,audit_log}'::text[]) p;
 RESET ROLE;
 INSERT INTO orders (id, account_id, expires_at, status, outstanding, profile, names, authz_ids)
 	VALUES ('016f6000-0000-7000-8000-000000000000', v7(), now() - interval '1 day', 0, 1, 'd', '{x}', ARRAY[v7()]);
@@ -37,14 +37,14 @@ UPDATE certificates SET not_after = now() - interval '12 days' WHERE serial < '\
 ALTER TABLE certificates ENABLE TRIGGER certificates_fixed;
 ALTER TABLE orders DISABLE TRIGGER orders_fixed;
 UPDATE orders SET expires_at = now() + interval '1 h' WHERE id < '01700000-0000-0000-0000-000000000000';
-SELECT is(partitions(1, 400 * 86400), 4, 'all that are over go');
+SELECT is(partitions(1, 400 * 86400), 5, 'all that are over go');
 SELECT is(to_regclass('assay.orders_20200101') IS NULL, false, 'but not one with an unfinished order');
 SELECT is(to_regclass('assay.certificates_20200101'), NULL, 'the certificates are gone');
 SELECT is(count(*), 0::bigint, 'with their serials') FROM serials WHERE serial < '\x4060';
 UPDATE orders SET expires_at = now() - interval '1 h' WHERE id < '01700000-0000-0000-0000-000000000000';
 SELECT is(partitions(1, 400 * 86400), 1, 'it goes when it has ended');
 SELECT is(count(*), 0::bigint, 'and is forgotten') FROM partition_ranges WHERE lower_at < '2021-01-01Z';
-SELECT is(count(*), 5::bigint, 'each is in the audit log') FROM audit_log WHERE action = 'partition.drop';
+SELECT is(count(*), 6::bigint, 'each is in the audit log') FROM audit_log WHERE action = 'partition.drop';
 SELECT is(partitions(1, 1), 0, 'with any retention, what is now stays');
 SELECT * FROM finish();
 ROLLBACK;

@@ -17,23 +17,27 @@ may() {
 	fi
 }
 
-echo 1..8
+echo 1..10
 may assay-directory heartbeat account_key
 may assay-account heartbeat account_key account_new account_get account_update account_deactivate account_rekey account_orders
 may assay-order heartbeat account_key order_new order_get order_finalize order_certificate authz_get authz_deactivate \
 	challenge_respond revoke
 may assay-validator heartbeat validation_claim validation_renew validation_finish caa_claim caa_finish
 may assay-signer heartbeat issuer_register issuance_claim issuance_record issuance_reserve issuance_issue issuance_refuse issuance_defer_caa \
-	crl_register crl_claim crl_renew crl_entries crl_part_store crl_publish crl_fail
+	crl_register crl_claim crl_renew crl_entries crl_part_store crl_publish crl_fail \
+	responder_claim responder_reserve responder_issue responder_refuse
+may assay-ocsp heartbeat ocsp_issuers ocsp_get
+may assay-ocsp-signer heartbeat ocsp_issuers ocsp_status ocsp_due_changed ocsp_due_new ocsp_due_again ocsp_store responder_register \
+	responder_get
 may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files
 may assay-admin admin_certificates admin_revoke admin_block_key admin_account_revoke admin_account admin_stuck admin_status \
-	admin_overview admin_issuers admin_crls admin_crl_import \
+	admin_overview admin_issuers admin_crls admin_crl_import admin_responders \
 	audit_verify
 # Nobody logs in as the owner, and a role that is none of ours gets nowhere.
 psql -X -q -c 'CREATE ROLE stranger LOGIN' >/dev/null
 if psql -X -U assay-owner -c 'SELECT 1' >/dev/null 2>&1 || psql -X -U stranger -c 'SELECT 1' >/dev/null 2>&1; then
-	echo "not ok 8 - the owner and strangers stay out"
+	echo "not ok 10 - the owner and strangers stay out"
 else
-	echo "ok 8 - the owner and strangers stay out"
+	echo "ok 10 - the owner and strangers stay out"
 fi
 psql -X -q -c 'DROP ROLE stranger' >/dev/null

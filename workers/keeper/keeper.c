@@ -28,10 +28,14 @@ struct keeper {
 	int64_t sweep_ms, partition_ms, prune_ms; /* when next */
 };
 
-static const enum job_kind job_of_sweep[] =
-	{[SWEEP_VALIDATE] = JOB_VALIDATE, [SWEEP_CAA] = JOB_CAA, [SWEEP_SIGN] = JOB_SIGN};
-static const enum sweep_kind sweep_of_job[] =
-	{[JOB_VALIDATE] = SWEEP_VALIDATE, [JOB_CAA] = SWEEP_CAA, [JOB_SIGN] = SWEEP_SIGN};
+static const enum job_kind job_of_sweep[] = {[SWEEP_VALIDATE] = JOB_VALIDATE,
+	[SWEEP_CAA] = JOB_CAA,
+	[SWEEP_SIGN] = JOB_SIGN,
+	[SWEEP_RESPONDER] = JOB_RESPONDER};
+static const enum sweep_kind sweep_of_job[] = {[JOB_VALIDATE] = SWEEP_VALIDATE,
+	[JOB_CAA] = SWEEP_CAA,
+	[JOB_SIGN] = SWEEP_SIGN,
+	[JOB_RESPONDER] = SWEEP_RESPONDER};
 
 /* Runs one call; a failure is logged, and the next sweep tries again. */
 static bool run(struct keeper *k, struct db_call *call, const char *what)
