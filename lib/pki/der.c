@@ -121,27 +121,53 @@ void der_put_oid(struct buf *out, struct bytes encoded)
 	der_put(out, DER_OID, encoded);
 }
 
-void der_put_time(struct buf *out, int64_t wall_us)
+static struct tm broken_down(int64_t wall_us)
 {
 	int64_t secs = wall_us / USEC_PER_SEC - (wall_us % USEC_PER_SEC < 0);
 	time_t t = (time_t)secs;
 	struct tm tm = {0};
-	bool general;
-	size_t mark;
 
 	gmtime_r(&t, &tm);
 	/* What both types have room for; a clock outside of it is a broken machine. */
 	assert(tm.tm_year >= 50 && tm.tm_year <= 9999 - 1900);
-	/* RFC 5280 section 4.1.2.5: UTCTime through the year 2049. */
-	general = tm.tm_year >= 150;
-	mark = der_begin(out, general ? DER_GENERALIZED_TIME : DER_UTC_TIME);
+	return tm;
+}
+
+static void put_two_digits(struct buf *out, int n)
+{
+	buf_add_byte(out, (uint8_t)('0' + n / 10 % 10));
+	buf_add_byte(out, (uint8_t)('0' + n % 10));
+}
+
+static void put_time(struct buf *out, const struct tm *tm, bool general)
+{
+	size_t mark = der_begin(out, general ? DER_GENERALIZED_TIME : DER_UTC_TIME);
+
 	if (general)
-		buf_addf(out, "%04d", tm.tm_year + 1900);
-	else
-		buf_addf(out, "%02d", tm.tm_year % 100);
-	buf_addf(out, "%02d%02d%02d%02d%02dZ", tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-		tm.tm_sec);
+		put_two_digits(out, (tm->tm_year + 1900) / 100);
+	put_two_digits(out, tm->tm_year % 100);
+	put_two_digits(out, tm->tm_mon + 1);
+	put_two_digits(out, tm->tm_mday);
+	put_two_digits(out, tm->tm_hour);
+	put_two_digits(out, tm->tm_min);
+	put_two_digits(out, tm->tm_sec);
+	buf_add_byte(out, 'Z');
 	der_end(out, mark);
+}
+
+void der_put_time(struct buf *out, int64_t wall_us)
+{
+	struct tm tm = broken_down(wall_us);
+
+	/* RFC 5280 section 4.1.2.5: UTCTime through the year 2049. */
+	put_time(out, &tm, tm.tm_year >= 150);
+}
+
+void der_put_generalized_time(struct buf *out, int64_t wall_us)
+{
+	struct tm tm = broken_down(wall_us);
+
+	put_time(out, &tm, true);
 }
 
 void der_put_uint(struct buf *out, struct bytes big_endian)

@@ -38,4 +38,6 @@ void der_put(struct buf *out, uint8_t tag, struct bytes content);
 void der_put_oid(struct buf *out, struct bytes encoded);
 /* notBefore/notAfter: UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280 section 4.1.2.5). */
 void der_put_time(struct buf *out, int64_t wall_us);
+/* GeneralizedTime whatever the year, whole seconds (RFC 5280 section 4.1.2.5.2). */
+void der_put_generalized_time(struct buf *out, int64_t wall_us);
 void der_put_uint(struct buf *out, struct bytes big_endian);

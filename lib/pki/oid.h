@@ -39,13 +39,19 @@
 #define OID_AUTHORITY_INFO_ACCESS OID_BYTES("\x2b\x06\x01\x05\x05\x07\x01\x01")
 #define OID_TLS_FEATURE OID_BYTES("\x2b\x06\x01\x05\x05\x07\x01\x18")
 
+/* OCSP (RFC 6960 section 4.4): the only kind of response, and extensions. */
+#define OID_OCSP_BASIC OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x01")
+#define OID_OCSP_NONCE OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x02")
+#define OID_OCSP_RESPONSE OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x04")
+#define OID_OCSP_NOCHECK OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x05")
+#define OID_OCSP_ARCHIVE_CUTOFF OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x06")
+#define OID_OCSP_EXTENDED_REVOKE OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x09")
+
 /* What the extensions contain: access methods, key purposes, the reserved policy of domain
  * validation (BR 7.1.6.1). */
 #define OID_AD_OCSP OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01")
 #define OID_AD_CA_ISSUERS OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x02")
-#define OID_OCSP_BASIC OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x01")
-#define OID_OCSP_NONCE OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x02")
-#define OID_OCSP_RESPONSE OID_BYTES("\x2b\x06\x01\x05\x05\x07\x30\x01\x04")
 #define OID_SERVER_AUTH OID_BYTES("\x2b\x06\x01\x05\x05\x07\x03\x01")
 #define OID_CLIENT_AUTH OID_BYTES("\x2b\x06\x01\x05\x05\x07\x03\x02")
+#define OID_OCSP_SIGNING OID_BYTES("\x2b\x06\x01\x05\x05\x07\x03\x09")
 #define OID_DOMAIN_VALIDATED OID_BYTES("\x67\x81\x0c\x01\x02\x01")
