@@ -9,6 +9,7 @@
 
 #define AWAY_RETRY_SECS 5
 #define BUSY_RETRY_SECS 1
+#define STOPPED_RETRY_SECS 300
 #define PATH_LOGGED_MAX_BYTES 256
 
 void answer_reset(struct answer *a)
@@ -44,6 +45,8 @@ void answer_header(struct answer *a, const char *name, const char *fmt, ...)
 
 int problem_of_store(enum store_code code, struct problem *pb)
 {
+	int err;
+
 	switch (code) {
 	case STORE_OK:
 		return OK;
@@ -89,6 +92,13 @@ int problem_of_store(enum store_code code, struct problem *pb)
 	case STORE_KEY_IN_USE:
 		return problem_set_status(pb, 409, PROBLEM_MALFORMED,
 			"the key is another account's key");
+	case STORE_ISSUANCE_STOPPED:
+		/* RFC 8555 section 6.7 has no type of its own for it, and rateLimited would blame
+		 * the client. */
+		err = problem_set_status(pb, 503, PROBLEM_SERVER_INTERNAL,
+			"this CA issues no certificates at the moment; please try again later");
+		pb->retry_after_secs = STOPPED_RETRY_SECS;
+		return err;
 	}
 	return ERR_INTERNAL;
 }

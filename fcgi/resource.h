@@ -17,6 +17,7 @@ extern const struct route challenge_route;
 extern const struct route finalize_route;
 /* certificate.c */
 extern const struct route certificate_route;
+extern const struct route certificate_alternate_route;
 /* revoke.c */
 extern const struct route revoke_route;
 

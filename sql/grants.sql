@@ -12,11 +12,11 @@ GRANT EXECUTE ON FUNCTION heartbeat TO "assay-directory", "assay-account", "assa
 GRANT EXECUTE ON FUNCTION account_key TO "assay-directory", "assay-account", "assay-order";
 GRANT EXECUTE ON FUNCTION account_new, account_get, account_update, account_deactivate, account_rekey, account_orders
 	TO "assay-account";
-GRANT EXECUTE ON FUNCTION order_new, order_get, order_finalize, order_certificate, authz_get, authz_deactivate,
-	challenge_respond, revoke TO "assay-order";
+GRANT EXECUTE ON FUNCTION order_new, order_get, order_finalize, order_certificate, certificate_get, authz_get,
+	authz_deactivate, challenge_respond, revoke TO "assay-order";
 GRANT EXECUTE ON FUNCTION validation_claim, validation_renew, validation_finish, caa_claim, caa_finish TO "assay-validator";
-GRANT EXECUTE ON FUNCTION issuer_register, issuance_claim, issuance_record, issuance_reserve, issuance_issue, issuance_refuse,
-	issuance_defer_caa TO "assay-signer";
+GRANT EXECUTE ON FUNCTION issuer_register, issuer_record, issuance_claim, issuance_record, issuance_reserve, issuance_issue,
+	issuance_refuse, issuance_defer_caa, issuance_wait TO "assay-signer";
 GRANT EXECUTE ON FUNCTION crl_register, crl_claim, crl_renew, crl_entries, crl_part_store, crl_publish, crl_fail
 	TO "assay-signer";
 GRANT EXECUTE ON FUNCTION crl_schedule, crl_due, crl_files, crl_part, crl_overtaken, issuer_files TO "assay-keeper";
@@ -27,4 +27,5 @@ GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_status, ocsp_due_changed, ocsp_due_
 	responder_register, responder_get TO "assay-ocsp-signer";
 GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION admin_certificates, admin_revoke, admin_block_key, admin_account_revoke, admin_account,
-	admin_stuck, admin_status, admin_overview, admin_issuers, admin_responders, audit_verify TO "assay-admin";
+	admin_stuck, admin_status, admin_overview, admin_issuers, admin_responders, admin_issuance_stop,
+	admin_issuance_start, admin_issuance_drain, admin_issuance_status, audit_verify TO "assay-admin";

@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&command_migrate,
 	&command_status,
 	&command_revoke,
+	&command_issuance,
 };
 
 static void print_help(void)

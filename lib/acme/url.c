@@ -2,6 +2,7 @@
 #include "lib/acme/url.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "lib/base/buf.h"
 
@@ -47,6 +48,17 @@ char *url_of_challenge(const struct conf *conf, const struct ident *authz, const
 
 	ident_format(authz, text);
 	return fill(conf, URL_CHALLENGE, (const char *const[HOLES_MAX]){text, type_name});
+}
+
+char *url_of_chain(const struct conf *conf, const struct ident *order, int32_t n)
+{
+	char id[IDENT_TEXT_LEN + 1], number[16];
+
+	if (n == 0)
+		return url_of_object(conf, URL_CERTIFICATE, order);
+	ident_format(order, id);
+	snprintf(number, sizeof(number), "%d", n);
+	return fill(conf, URL_CERTIFICATE_ALTERNATE, (const char *const[HOLES_MAX]){id, number});
 }
 
 /* Takes the C string prefix off the front of *text. */

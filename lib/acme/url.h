@@ -6,7 +6,8 @@
 #include "lib/base/conf.h"
 #include "lib/base/ident.h"
 
-/* {} is one path segment: an id in text form, in URL_CHALLENGE a type name as the second one. */
+/* {} is one path segment: an id in text form; the second one is a type name in URL_CHALLENGE, a
+ * number from 1 in URL_CERTIFICATE_ALTERNATE. */
 #define URL_DIRECTORY "/directory"
 #define URL_NEW_NONCE "/acme/new-nonce"
 #define URL_NEW_ACCOUNT "/acme/new-account"
@@ -19,12 +20,15 @@
 #define URL_AUTHZ "/acme/authz/{}"
 #define URL_CHALLENGE "/acme/challenge/{}/{}"
 #define URL_CERTIFICATE "/acme/certificate/{}"
+#define URL_CERTIFICATE_ALTERNATE "/acme/certificate/{}/{}"
 #define URL_REVOKE_CERT "/acme/revoke-cert"
 
 /* base_url and a path without {}. Free it. */
 char *url_of(const struct conf *conf, const char *path);
 /* base_url and a path with one {}. Free it. */
 char *url_of_object(const struct conf *conf, const char *path, const struct ident *id);
+/* The nth alternate chain of a certificate; 0: its first chain. Free it. */
+char *url_of_chain(const struct conf *conf, const struct ident *order, int32_t n);
 /* Free it. */
 char *url_of_challenge(const struct conf *conf, const struct ident *authz, const char *type_name);
 /* Exactly one of our account URLs (a kid, the "account" of keyChange). ERR_SYNTAX otherwise. */

@@ -11,6 +11,16 @@ const struct db_stmt admin_certificates_stmt = {"admin_certificates",
 	DB_ROWS, 1, {DB_T_BYTESES}};
 const struct db_stmt admin_revoke_stmt = {"admin_revoke", "SELECT assay.admin_revoke($1, $2, $3)",
 	DB_ONE_ROW, 3, {DB_T_BYTESES, DB_T_INT, DB_T_TEXT}};
+const struct db_stmt admin_issuance_stop_stmt = {"admin_issuance_stop",
+	"SELECT assay.admin_issuance_stop($1)", DB_ONE_ROW, 1, {DB_T_TEXT}};
+const struct db_stmt admin_issuance_start_stmt = {"admin_issuance_start",
+	"SELECT assay.admin_issuance_start($1)", DB_ONE_ROW, 1, {DB_T_TEXT}};
+const struct db_stmt admin_issuance_drain_stmt = {"admin_issuance_drain",
+	"SELECT assay.admin_issuance_drain($1)", DB_ONE_ROW, 1, {DB_T_INT}};
+const struct db_stmt admin_issuance_status_stmt = {"admin_issuance_status",
+	"SELECT stopped_at, coalesce(actor, ''), coalesce(reason, ''), waiting, in_flight"
+	" FROM assay.admin_issuance_status()",
+	DB_ONE_ROW, 0, {0}};
 
 void admin_overview_call(struct db_call *c)
 {
@@ -97,4 +107,48 @@ void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t co
 int32_t admin_revoke_result(const struct db_call *c)
 {
 	return db_int(c->result, 0, 0);
+}
+
+void admin_issuance_stop_call(struct db_call *c, const char *reason)
+{
+	db_call_init(c, &admin_issuance_stop_stmt);
+	db_bind_str(c, reason);
+}
+
+void admin_issuance_start_call(struct db_call *c, const char *reason)
+{
+	db_call_init(c, &admin_issuance_start_stmt);
+	db_bind_str(c, reason);
+}
+
+bool admin_issuance_changed(const struct db_call *c)
+{
+	return db_bool(c->result, 0, 0);
+}
+
+void admin_issuance_drain_call(struct db_call *c, int secs)
+{
+	db_call_init(c, &admin_issuance_drain_stmt);
+	db_bind_int(c, secs);
+}
+
+int64_t admin_issuance_drained(const struct db_call *c)
+{
+	return db_bigint(c->result, 0, 0);
+}
+
+void admin_issuance_status_call(struct db_call *c)
+{
+	db_call_init(c, &admin_issuance_status_stmt);
+}
+
+void admin_issuance_status_result(const struct db_call *c, struct admin_issuance *ret)
+{
+	*ret = (struct admin_issuance){
+		.stopped_us = db_is_null(c->result, 0, 0) ? INT64_MIN : db_time(c->result, 0, 0),
+		.actor = db_bytes(c->result, 0, 1),
+		.reason = db_bytes(c->result, 0, 2),
+		.waiting = db_bigint(c->result, 0, 3),
+		.in_flight = db_bigint(c->result, 0, 4),
+	};
 }

@@ -5,7 +5,8 @@
 #include "lib/store/db.h"
 
 extern const struct db_stmt admin_overview_stmt, admin_issuers_stmt, admin_certificates_stmt,
-	admin_revoke_stmt;
+	admin_revoke_stmt, admin_issuance_stop_stmt, admin_issuance_start_stmt,
+	admin_issuance_drain_stmt, admin_issuance_status_stmt;
 
 struct admin_figure {
 	struct bytes section;
@@ -41,3 +42,20 @@ void admin_certificate_done(struct admin_certificate *certificate);
 void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t count, int reason,
 	const char *why);
 int32_t admin_revoke_result(const struct db_call *c);
+
+/* The kill switch of issuance (sql/api/stop.sql). True: this call changed it. */
+void admin_issuance_stop_call(struct db_call *c, const char *reason);
+void admin_issuance_start_call(struct db_call *c, const char *reason);
+bool admin_issuance_changed(const struct db_call *c);
+/* Behind a stop that was committed: waits until no certificate is in the making any more, for secs
+ * at most; how many still are. */
+void admin_issuance_drain_call(struct db_call *c, int secs);
+int64_t admin_issuance_drained(const struct db_call *c);
+struct admin_issuance {
+	int64_t stopped_us; /* INT64_MIN: issuance goes on, actor and reason are empty */
+	struct bytes actor, reason;
+	int64_t waiting;   /* orders that wait for a signer */
+	int64_t in_flight; /* of them: a signer is at work on them */
+};
+void admin_issuance_status_call(struct db_call *c);
+void admin_issuance_status_result(const struct db_call *c, struct admin_issuance *ret);

@@ -14,7 +14,7 @@
 extern const struct db_stmt crl_register_stmt, crl_claim_stmt, crl_renew_stmt, crl_entries_stmt,
 	crl_part_store_stmt, crl_publish_stmt, crl_fail_stmt;
 
-/* At start, after issuer_register: the issuer's shards exist from now on. False: the issuer has
+/* At start, after issuer_record: the issuer's shards exist from now on. False: the issuer has
  * another crl_url, or the files' paths are another's. */
 void crl_register_call(struct db_call *c, struct bytes issuer_sha256, int64_t not_after_us,
 	const char *crl_url, int shards, const char *ca_issuers_url);

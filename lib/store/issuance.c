@@ -24,9 +24,12 @@ const struct db_stmt issuance_refuse_stmt = {"issuance_refuse",
 	{DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS}};
 const struct db_stmt issuance_defer_caa_stmt = {"issuance_defer_caa",
 	"SELECT assay.issuance_defer_caa($1, $2)", DB_NOTHING, 2, {DB_T_IDENTS, DB_T_INTS}};
-const struct db_stmt issuer_register_stmt = {"issuer_register",
-	"SELECT assay.issuer_register($1, $2, $3, $4)", DB_NOTHING, 4,
-	{DB_T_BYTES, DB_T_BYTES, DB_T_TEXT, DB_T_TEXT}};
+const struct db_stmt issuance_wait_stmt = {"issuance_wait",
+	"SELECT assay.issuance_wait($1, $2, $3)", DB_NOTHING, 3,
+	{DB_T_IDENTS, DB_T_INTS, DB_T_INT}};
+const struct db_stmt issuer_record_stmt = {"issuer_record",
+	"SELECT assay.issuer_record($1, $2, $3, $4, $5)", DB_NOTHING, 5,
+	{DB_T_BYTES, DB_T_BYTES, DB_T_TEXT, DB_T_TEXT, DB_T_TEXTS}};
 
 void issuance_job_done(struct issuance_job *job)
 {
@@ -195,12 +198,21 @@ void issuance_defer_caa_call(struct db_call *c, const struct ident *orders, cons
 	db_bind_ints(c, attempts, count);
 }
 
-void issuer_register_call(struct db_call *c, struct bytes sha256, struct bytes certificate_der,
-	struct bytes chain_pem, struct bytes name)
+void issuance_wait_call(struct db_call *c, const struct ident *orders, const int32_t *attempts,
+	size_t count, int secs)
 {
-	db_call_init(c, &issuer_register_stmt);
-	db_bind_bytes(c, sha256);
-	db_bind_bytes(c, certificate_der);
-	db_bind_text(c, chain_pem);
-	db_bind_text(c, name);
+	db_call_init(c, &issuance_wait_stmt);
+	db_bind_idents(c, orders, count);
+	db_bind_ints(c, attempts, count);
+	db_bind_int(c, secs);
+}
+
+void issuer_record_call(struct db_call *c, const struct issuer_row *in)
+{
+	db_call_init(c, &issuer_record_stmt);
+	db_bind_bytes(c, in->sha256);
+	db_bind_bytes(c, in->certificate_der);
+	db_bind_text(c, in->chain_pem);
+	db_bind_text(c, in->name);
+	db_bind_texts(c, in->alternates, in->nalternates);
 }

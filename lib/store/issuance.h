@@ -43,7 +43,7 @@ struct issuance_job {
 void issuance_job_done(struct issuance_job *job);
 
 extern const struct db_stmt issuance_claim_stmt, issuance_reserve_stmt, issuance_issue_stmt,
-	issuance_refuse_stmt, issuance_defer_caa_stmt, issuer_register_stmt;
+	issuance_refuse_stmt, issuance_defer_caa_stmt, issuance_wait_stmt, issuer_record_stmt;
 void issuance_claim_call(struct db_call *c, const struct ident *orders, size_t count,
 	int lease_secs);
 size_t issuance_claim_count(const struct db_call *c);
@@ -79,6 +79,18 @@ void issuance_refuse_call(struct db_call *c, const struct ident *orders, const i
  * validators. */
 void issuance_defer_caa_call(struct db_call *c, const struct ident *orders, const int32_t *attempts,
 	size_t count);
-/* At start: records an issuing certificate and its chain (idempotent). */
-void issuer_register_call(struct db_call *c, struct bytes sha256, struct bytes certificate_der,
-	struct bytes chain_pem, struct bytes name);
+/* No issuing key can be reached: gives the claim back for so many seconds, without counting it
+ * among the attempts that end an order. */
+void issuance_wait_call(struct db_call *c, const struct ident *orders, const int32_t *attempts,
+	size_t count, int secs);
+
+/* At start: records an issuing certificate and its chains (idempotent). */
+struct issuer_row {
+	struct bytes sha256;
+	struct bytes certificate_der;
+	struct bytes chain_pem;
+	struct bytes name;
+	const struct bytes *alternates; /* PEM, each like chain_pem */
+	size_t nalternates;
+};
+void issuer_record_call(struct db_call *c, const struct issuer_row *in);

@@ -18,9 +18,9 @@ const struct db_stmt order_finalize_stmt = {"order_finalize",
 	8,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES,
 		DB_T_TEXTS}};
-const struct db_stmt order_certificate_stmt = {"order_certificate",
-	"SELECT code, der, chain_pem FROM assay.order_certificate($1, $2, $3)", DB_ONE_ROW, 3,
-	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
+const struct db_stmt certificate_get_stmt = {"certificate_get",
+	"SELECT code, der, chain_pem, chains FROM assay.certificate_get($1, $2, $3, $4)",
+	DB_ONE_ROW, 4, {DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_INT}};
 const struct db_stmt revoke_stmt = {"revoke", "SELECT code FROM assay.revoke($1, $2, $3, $4, $5)",
 	DB_ONE_ROW, 5, {DB_T_IDENT, DB_T_BYTES, DB_T_BYTES, DB_T_BYTES, DB_T_INT}};
 
@@ -119,22 +119,24 @@ enum store_code order_result(const struct db_call *c, struct order *ret)
 	return STORE_OK;
 }
 
-void order_certificate_call(struct db_call *c, const struct ident *account,
-	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *order)
+void certificate_get_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *order, int32_t chain)
 {
-	begin_signed(c, &order_certificate_stmt, account, thumbprint);
+	begin_signed(c, &certificate_get_stmt, account, thumbprint);
 	db_bind_ident(c, order);
+	db_bind_int(c, chain);
 }
 
-enum store_code order_certificate_result(const struct db_call *c, struct bytes *ret_der,
-	struct bytes *ret_chain_pem)
+enum store_code certificate_get_result(const struct db_call *c, struct certificate_answer *ret)
 {
 	enum store_code code = (enum store_code)db_int(c->result, 0, 0);
 
-	if (code == STORE_OK) {
-		*ret_der = db_bytes(c->result, 0, 1);
-		*ret_chain_pem = db_bytes(c->result, 0, 2);
-	}
+	if (code == STORE_OK)
+		*ret = (struct certificate_answer){
+			.der = db_bytes(c->result, 0, 1),
+			.chain_pem = db_bytes(c->result, 0, 2),
+			.chains = db_int(c->result, 0, 3),
+		};
 	return code;
 }
 

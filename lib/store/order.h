@@ -73,14 +73,17 @@ void order_finalize_call(struct db_call *c, const struct ident *account,
 /* For all three. On STORE_OK the order is as it is now; otherwise *ret is untouched. */
 enum store_code order_result(const struct db_call *c, struct order *ret);
 
-/* Certificate download by order id. The chain comes from the issuer row. STORE_NOT_FOUND while
- * there is none. */
-extern const struct db_stmt order_certificate_stmt;
-void order_certificate_call(struct db_call *c, const struct ident *account,
-	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *order);
-/* DER of the certificate and PEM of the chain behind it, borrowed. */
-enum store_code order_certificate_result(const struct db_call *c, struct bytes *ret_der,
-	struct bytes *ret_chain_pem);
+/* Certificate download by order id. chain: 0 for the issuer's first one, n for its nth alternate.
+ * STORE_NOT_FOUND while there is no certificate, and when there is no such chain. */
+struct certificate_answer {
+	struct bytes der;       /* of the certificate; borrowed */
+	struct bytes chain_pem; /* what stands behind it; borrowed */
+	int32_t chains;         /* there are so many, the first one included */
+};
+extern const struct db_stmt certificate_get_stmt;
+void certificate_get_call(struct db_call *c, const struct ident *account,
+	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *order, int32_t chain);
+enum store_code certificate_get_result(const struct db_call *c, struct certificate_answer *ret);
 
 /* revokeCert (section 7.6). der is compared whole with what is stored (STORE_NOT_FOUND otherwise).
  * account NULL: signed by the certificate's own key; the caller has proved that the request's key

@@ -15,7 +15,7 @@ DECLARE
 	v_dead uuid[];
 BEGIN
 	SELECT array_agg(o.id) INTO v_dead FROM unnest(p_orders) x(id) JOIN orders o ON o.id = x.id
-		WHERE o.status = 2 AND o.attempt >= 8 AND coalesce(o.held_until <= now(), true);
+		WHERE o.status = 2 AND (o.attempt - o.waits >= 8 OR o.attempt >= 32000) AND coalesce(o.held_until <= now(), true);
 	IF v_dead IS NOT NULL THEN
 		PERFORM orders_fail(v_dead, problem('serverInternal', 500, 'The server could not issue the certificate.'));
 		INSERT INTO audit_log (action, object) SELECT 'order.give_up', x::text FROM unnest(v_dead) x;
@@ -23,7 +23,8 @@ BEGIN
 END $$;
 
 -- Everything the signer decides from, as it is now. The arrays follow the order's authz_ids, hence its names; an
--- authorization that is gone reads as invalid. A serial that an earlier claim reserved is burnt.
+-- authorization that is gone reads as invalid. A serial that an earlier claim reserved is burnt. No rows while issuance is
+-- stopped: the orders lose no attempt.
 CREATE OR REPLACE FUNCTION issuance_claim(p_orders uuid[], p_lease integer)
 RETURNS TABLE (r_order uuid, r_account uuid, r_attempt integer, r_account_status integer, r_status integer,
 	r_expires_at timestamptz, r_now timestamptz, r_profile text, r_not_before timestamptz, r_not_after timestamptz,
@@ -38,8 +39,8 @@ BEGIN
 	WITH claimed AS (
 		UPDATE orders o SET attempt = o.attempt + 1, held_until = now() + make_interval(secs => p_lease)
 			FROM (SELECT DISTINCT unnest(p_orders) AS id ORDER BY 1) x
-			WHERE o.id = x.id AND o.status = 2 AND NOT o.caa_due AND o.attempt < 8
-				AND coalesce(o.held_until <= now(), true)
+			WHERE o.id = x.id AND o.status = 2 AND NOT o.caa_due AND o.attempt - o.waits < 8 AND o.attempt < 32000
+				AND coalesce(o.held_until <= now(), true) AND NOT EXISTS (SELECT FROM issuance_stop)
 			RETURNING o.*
 	), burnt AS (
 		UPDATE serials s SET burnt_at = now() FROM claimed c
@@ -68,13 +69,18 @@ BEGIN
 END $$;
 
 -- Record before signing. What the signer decided is checked once more here, at the last moment before the key is
--- used: account and every authorization good, order still this attempt's. Rows: the orders that may be signed.
+-- used: account and every authorization good, order still this attempt's. Rows: the orders that may be signed; none when
+-- issuance is stopped. The lock lets admin_issuance_drain wait for the calls that looked before the stop was committed; it
+-- cannot be had while the drain waits for it, which is after the stop.
 CREATE OR REPLACE FUNCTION issuance_record(p_orders uuid[], p_attempts integer[], p_serials bytea[], p_tbs bytea[],
 	p_spki_sha256s bytea[], p_issuers bytea[], p_not_befores timestamptz[], p_not_afters timestamptz[],
 	p_crl_shards integer[])
 RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
+	IF NOT pg_try_advisory_xact_lock_shared(1634955641, 6) THEN
+		RETURN;
+	END IF;
 	RETURN QUERY
 	WITH wanted AS (
 		SELECT DISTINCT ON (x.id) x.* FROM unnest(p_orders, p_attempts, p_serials, p_tbs, p_spki_sha256s, p_issuers,
@@ -85,7 +91,7 @@ BEGIN
 			FROM wanted x JOIN orders o ON o.id = x.id JOIN issuers i ON i.sha256 = x.issuer
 			JOIN accounts acc ON acc.id = o.account_id
 			WHERE o.status = 2 AND o.attempt = x.attempt AND NOT o.caa_due AND o.spki_sha256 = x.spki_sha256
-				AND acc.status = 0
+				AND acc.status = 0 AND NOT EXISTS (SELECT FROM issuance_stop)
 				AND NOT EXISTS (SELECT FROM blocked_keys b WHERE b.spki_sha256 = x.spki_sha256)
 				AND cardinality(o.authz_ids) = (SELECT count(*) FROM unnest(o.authz_ids) u(id)
 					JOIN authorizations a ON a.id = u.id
@@ -166,6 +172,36 @@ BEGIN
 		WHERE o.id = x.id AND o.attempt = x.attempt AND o.status = 2;
 END $$;
 
+-- No issuing key can be reached just now: the claim is given back without counting as an attempt.
+CREATE OR REPLACE FUNCTION issuance_wait(p_orders uuid[], p_attempts integer[], p_secs integer) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+	UPDATE orders o SET waits = o.waits + 1, held_until = now() + make_interval(secs => p_secs)
+		FROM (SELECT DISTINCT ON (u.id) u.* FROM unnest(p_orders, p_attempts) u(id, attempt) ORDER BY u.id) x
+		WHERE o.id = x.id AND o.attempt = x.attempt AND o.status = 2;
+END $$;
+
+-- An issuing certificate, what clients get behind theirs, and other chains they may ask for.
+CREATE OR REPLACE FUNCTION issuer_record(p_sha256 bytea, p_certificate bytea, p_chain_pem text, p_name text,
+	p_alternates text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+	UPDATE issuers i SET chain_pem = p_chain_pem, name = p_name, alternates = p_alternates
+		WHERE i.sha256 = p_sha256
+			AND (i.chain_pem, i.name, i.alternates) IS DISTINCT FROM (p_chain_pem, p_name, p_alternates);
+	IF FOUND THEN
+		INSERT INTO audit_log (action, object, detail) VALUES ('issuer.change', encode(p_sha256, 'hex'), p_name);
+	END IF;
+	INSERT INTO issuers (sha256, certificate, chain_pem, name, alternates)
+		SELECT p_sha256, p_certificate, p_chain_pem, p_name, p_alternates
+			WHERE sha256(p_certificate) = p_sha256 AND NOT EXISTS (SELECT FROM issuers i WHERE i.sha256 = p_sha256)
+		ON CONFLICT (sha256) DO NOTHING;
+	IF FOUND THEN
+		INSERT INTO audit_log (action, object, detail) VALUES ('issuer.register', encode(p_sha256, 'hex'), p_name);
+	END IF;
+END $$;
+
+-- As signers of the release before call it.
 CREATE OR REPLACE FUNCTION issuer_register(p_sha256 bytea, p_certificate bytea, p_chain_pem text, p_name text)
 RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$

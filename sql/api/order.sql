@@ -29,7 +29,8 @@ DECLARE
 	v_outstanding integer := 0;
 	v_wildcard boolean;
 BEGIN
-	SELECT CASE WHEN acc.status <> 0 THEN 2 WHEN acc.thumbprint <> p_thumbprint THEN 3 ELSE 0 END,
+	SELECT CASE WHEN acc.status <> 0 THEN 2 WHEN acc.thumbprint <> p_thumbprint THEN 3
+				WHEN EXISTS (SELECT FROM issuance_stop) THEN 16 ELSE 0 END,
 			ARRAY(SELECT (SELECT u.authz_id FROM reusable_authorizations u
 				WHERE u.account_id = p_account AND u.name = n AND u.expires_at >= p_min_reuse) FROM unnest(p_names) n)
 		INTO r.code, v_reused FROM accounts acc WHERE acc.id = p_account;
@@ -99,6 +100,7 @@ BEGIN
 			AND coalesce(o.profile = ANY (p_profiles), true)
 			AND NOT EXISTS (SELECT FROM blocked_keys b WHERE b.spki_sha256 = p_spki_sha256)
 			AND NOT EXISTS (SELECT FROM accounts a WHERE a.thumbprint = p_key_thumbprint)
+			AND NOT EXISTS (SELECT FROM issuance_stop)
 		RETURNING 0, o.id, o.status, o.expires_at, o.not_before, o.not_after, o.names, o.authz_ids, o.profile, o.error,
 			false
 		INTO r;
@@ -116,12 +118,32 @@ BEGIN
 			WHEN o.profile <> ALL (p_profiles) THEN 15
 			WHEN EXISTS (SELECT FROM blocked_keys b WHERE b.spki_sha256 = p_spki_sha256) THEN 8
 			WHEN EXISTS (SELECT FROM accounts a WHERE a.thumbprint = p_key_thumbprint) THEN 9
+			WHEN EXISTS (SELECT FROM issuance_stop) THEN 16
 			ELSE 6 END
 		INTO r.code FROM orders o WHERE o.id = p_id AND o.account_id = p_account;
 	r.code := coalesce(r.code, 4);
 	RETURN r;
 END $$;
 
+-- Certificate download (section 7.4.2). Chain 0 is the issuer's first one, n its nth alternate; chains tells how many
+-- there are.
+CREATE OR REPLACE FUNCTION certificate_get(p_account uuid, p_thumbprint bytea, p_id uuid, p_chain integer,
+	OUT code integer, OUT der bytea, OUT chain_pem text, OUT chains integer)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+	SELECT CASE WHEN acc.status <> 0 THEN 2 WHEN acc.thumbprint <> p_thumbprint THEN 3
+				WHEN c.der IS NULL OR p_chain NOT BETWEEN 0 AND cardinality(i.alternates) THEN 4 ELSE 0 END,
+			c.der, CASE p_chain WHEN 0 THEN i.chain_pem ELSE i.alternates[p_chain] END, 1 + cardinality(i.alternates)
+		INTO code, der, chain_pem, chains
+		FROM accounts acc
+		LEFT JOIN orders o ON o.id = p_id AND o.account_id = acc.id AND o.status = 3
+		LEFT JOIN certificates c ON c.serial = o.serial
+		LEFT JOIN issuers i ON i.id = c.issuer
+		WHERE acc.id = p_account;
+	code := coalesce(code, 1);
+END $$;
+
+-- As handlers of the release before call it.
 CREATE OR REPLACE FUNCTION order_certificate(p_account uuid, p_thumbprint bytea, p_id uuid, OUT code integer,
 	OUT der bytea, OUT chain_pem text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$

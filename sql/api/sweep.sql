@@ -1,6 +1,7 @@
 -- What the keeper sweeps. lib/store/sweep.h is the contract.
 
--- Work that is due and held by nobody, oldest first. Pushed forward, so that the next sweep does not queue it again.
+-- Work that is due and held by nobody, oldest first. Pushed forward, so that the next sweep does not queue it again. While
+-- issuance is stopped, what waits for a signer waits here.
 CREATE OR REPLACE FUNCTION sweep_due(p_limit integer, p_backoff integer) RETURNS TABLE (r_kind integer, r_id uuid)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
@@ -13,6 +14,7 @@ BEGIN
 	RETURN QUERY
 	WITH due AS (
 		SELECT o.id FROM orders o WHERE o.due_at <= now() AND coalesce(o.held_until <= now(), true)
+				AND (o.caa_due OR NOT EXISTS (SELECT FROM issuance_stop))
 			ORDER BY o.due_at LIMIT p_limit FOR NO KEY UPDATE SKIP LOCKED)
 	UPDATE orders o SET due_at = now() + make_interval(secs => p_backoff) FROM due d WHERE o.id = d.id
 		RETURNING CASE WHEN o.caa_due THEN 1 ELSE 2 END, o.id;

@@ -77,9 +77,10 @@ class Workers:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.issuer = self._make_issuer()
         self("SELECT assay.partitions(3, 86400 * 400)")
-        self("SELECT assay.issuer_register(%s, %s, %s, %s)",
+        pem = self.issuer.public_bytes(serialization.Encoding.PEM).decode()
+        self("SELECT assay.issuer_record(%s, %s, %s, %s, %s)",
              self.issuer.fingerprint(hashes.SHA256()), self.issuer.public_bytes(serialization.Encoding.DER),
-             self.issuer.public_bytes(serialization.Encoding.PEM).decode(), "test")
+             pem, "test", [2 * pem, 3 * pem])
 
     def __call__(self, statement, *args):
         with self.db.cursor() as cursor:

@@ -304,6 +304,51 @@ def test_formats_of_a_certificate(client, workers):
     assert (answer.status, answer.problem) == (406, "malformed")
 
 
+def test_alternate_chains_are_linked_and_served(client, new_client, workers):
+    order, cert = make_valid(client, workers, [fresh()])
+    first = order.json["certificate"]
+    urls = [first, f"{first}/1", f"{first}/2"]
+    for i, url in enumerate(urls):
+        answer = client.get(url)
+        assert answer.status == 200 and answer.type == "application/pem-certificate-chain", answer
+        assert answer.links("alternate") == urls[:i] + urls[i + 1:]
+        assert certificates(answer) == [cert] + (i + 1) * [workers.issuer]
+        assert new_client().get(url).status == 404
+    assert client.get(urls[1], headers={"Accept": "application/pkix-cert"}).links("alternate") == []
+    for wrong in ("0", "3", "99", "100", "01", "1x", "x", "-1", "+1", "1/", " 1", "4294967297"):
+        assert client.get(f"{first}/{wrong}").status == 404, wrong
+    workers("UPDATE assay.issuers SET alternates = '{}'")
+    try:
+        assert client.get(first).links("alternate") == [] and client.get(urls[1]).status == 404
+    finally:
+        pem = workers.issuer.public_bytes(serialization.Encoding.PEM).decode()
+        workers("UPDATE assay.issuers SET alternates = %s", [2 * pem, 3 * pem])
+
+
+def test_a_stop_of_issuance_turns_away_orders_and_nothing_else(client, workers):
+    valid, cert = make_valid(client, workers, [fresh()])
+    name = fresh()
+    ready = make_ready(client, workers, [name])
+    pending = client.new_order([fresh()])
+    csr = make_csr([name])
+    workers("SELECT assay.admin_issuance_stop('test')")
+    try:
+        for answer in (client.new_order([fresh()]), client.finalize(ready, csr)):
+            assert (answer.status, answer.problem) == (503, "serverInternal")
+            assert int(answer.retry_after) == 300 and answer.json["status"] == 503
+        assert client.get(ready.location).json["status"] == "ready"
+        authz, = client.authorizations(pending)
+        assert client.respond(pick(authz, "dns-01")).status == 200
+        workers.validate(authz["url"])
+        assert client.get(pending.location).json["status"] == "ready"
+        assert certificates(client.download(valid))[0] == cert
+        assert client.revoke(cert).status == 200
+    finally:
+        workers("SELECT assay.admin_issuance_start('test')")
+    assert client.new_order([fresh()]).status == 201
+    assert client.finalize(ready, csr).status == 200
+
+
 def test_a_key_type_that_the_orders_profile_does_not_take_leaves_it_ready(client, workers):
     name = fresh()
     order = make_ready(client, workers, [name], more={"profile": "short"})

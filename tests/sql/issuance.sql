@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(38);
+SELECT plan(43);
 SELECT given_account() AS a, given_account() AS b \gset
 SELECT id FROM given_processing(:'a', '*.x.org', 'x.org') \gset
 SELECT new_serial() AS s1, new_serial() AS s2, new_serial() AS s3 \gset
@@ -30,8 +30,8 @@ SELECT throws_ok(format('SELECT issuance_issue(ARRAY[%L::uuid], ARRAY[3], ARRAY[
 SELECT is(issued(:'id', 3, :'s2'), :'id', 'issue');
 SELECT is(status_of(:'id'), 3, 'valid');
 SELECT is(count(*), 0::bigint, 'once') FROM issued(:'id', 3, :'s2');
-SELECT is(der, der_of(:'s2'), 'download') FROM order_certificate(:'a', thumb(:'a'), :'id');
-SELECT is(code, 4, 'not by others') FROM order_certificate(:'b', thumb(:'b'), :'id');
+SELECT is(der, der_of(:'s2'), 'download') FROM certificate_get(:'a', thumb(:'a'), :'id', 0);
+SELECT is(code, 4, 'not by others') FROM certificate_get(:'b', thumb(:'b'), :'id', 0);
 
 -- Between the claim and the reservation.
 SELECT id AS d, authz_ids[1] AS dz FROM given_processing(:'a', 'd.org') \gset
@@ -58,6 +58,21 @@ SELECT validated(:'e', o) FROM order_get(:'e', thumb(:'e'), :'p') o;
 SELECT finalized(:'e', :'p', '{p.org}', 'key3');
 SELECT is(array_agg(taken(:'p', 0)), '{1,2,3,4,5,6,7,8,NULL}', 'eight claims, then no more') FROM generate_series(1, 9);
 SELECT is(status_of(:'p'), 4, 'the order has ended');
+
+-- No issuing key can be reached: waits cost no attempts.
+SELECT given_account() AS f \gset
+SELECT id AS w FROM given_order(:'f', 'w.org') \gset
+SELECT validated(:'f', o) FROM order_get(:'f', thumb(:'f'), :'w') o;
+SELECT finalized(:'f', :'w', '{w.org}', 'key4');
+SELECT taken(:'w'), issuance_wait(ARRAY[:'w'::uuid], '{1}', 30);
+SELECT is(taken(:'w'), NULL, 'not claimed before the time');
+SELECT issuance_wait(ARRAY[:'w'::uuid], '{9}', 0);
+SELECT is(taken(:'w'), NULL, 'nor by the word of another attempt');
+UPDATE orders SET held_until = now() WHERE id = :'w';
+SELECT count(issuance_wait(ARRAY[:'w'::uuid], ARRAY[taken(:'w')], 0)) FROM generate_series(1, 20);
+SELECT is(status_of(:'w'), 2, 'after many of them it waits');
+SELECT is((attempt - waits)::integer, 0, 'with all its attempts') FROM orders WHERE id = :'w';
+SELECT is(array_agg(taken(:'w', 0)), '{22,23,24,25,26,27,28,29,NULL}', 'eight claims') FROM generate_series(1, 9);
 
 -- What no statement may do.
 SELECT throws_ok(format('UPDATE certificates SET der = %L WHERE serial = %L', '\x3082', :'s2'), '23000', NULL, 'another certificate');

@@ -42,7 +42,7 @@ SELECT is(status_of(:'id'), 1, 'all of that left it ready');
 SELECT is(finalized(:'a', :'id', '{*.x.org,x.org}'), 0, 'finalize');
 SELECT is(finalized(:'a', :'id', '{*.x.org,x.org}'), 6, 'once');
 SELECT is(due_at IS NOT NULL, true, 'it is due, so no lost message can lose it') FROM orders WHERE id = :'id';
-SELECT is(code, 4, 'no certificate yet') FROM order_certificate(:'a', thumb(:'a'), :'id');
+SELECT is(code, 4, 'no certificate yet') FROM certificate_get(:'a', thumb(:'a'), :'id', 0);
 
 -- Expiry.
 SELECT id AS old, authz_ids[1] AS oldz FROM order_new(:'a', thumb(:'a'), v7(), '{o.org}', ARRAY[v7()], ARRAY[sha256('s')], 'default',

@@ -20,10 +20,11 @@ may() {
 echo 1..10
 may assay-directory heartbeat account_key
 may assay-account heartbeat account_key account_new account_get account_update account_deactivate account_rekey account_orders
-may assay-order heartbeat account_key order_new order_get order_finalize order_certificate authz_get authz_deactivate \
+may assay-order heartbeat account_key order_new order_get order_finalize order_certificate certificate_get authz_get authz_deactivate \
 	challenge_respond revoke
 may assay-validator heartbeat validation_claim validation_renew validation_finish caa_claim caa_finish
-may assay-signer heartbeat issuer_register issuance_claim issuance_record issuance_reserve issuance_issue issuance_refuse issuance_defer_caa \
+may assay-signer heartbeat issuer_register issuer_record issuance_claim issuance_record issuance_reserve issuance_issue \
+	issuance_refuse issuance_defer_caa issuance_wait \
 	crl_register crl_claim crl_renew crl_entries crl_part_store crl_publish crl_fail \
 	responder_claim responder_reserve responder_issue responder_refuse
 may assay-ocsp heartbeat ocsp_issuers ocsp_get
@@ -31,7 +32,8 @@ may assay-ocsp-signer heartbeat ocsp_issuers ocsp_status ocsp_due_changed ocsp_d
 	responder_get
 may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files
 may assay-admin admin_certificates admin_revoke admin_block_key admin_account_revoke admin_account admin_stuck admin_status \
-	admin_overview admin_issuers admin_crls admin_crl_import admin_responders \
+	admin_overview admin_issuers admin_crls admin_crl_import admin_responders admin_issuance_stop admin_issuance_start \
+	admin_issuance_drain admin_issuance_status \
 	audit_verify
 # Nobody logs in as the owner, and a role that is none of ours gets nowhere.
 psql -X -q -c 'CREATE ROLE stranger LOGIN' >/dev/null

@@ -25,7 +25,7 @@ expect() {
 	fi
 }
 
-echo 1..17
+echo 1..23
 given=$({
 	cat "$here/given.psql"
 	cat <<-'EOF'
@@ -60,3 +60,9 @@ expect "an account's dry run" 'Dry run' account_revoke.sql -v account="$account"
 expect "closes" '^t$' account_revoke.sql -v account="$account" -v why=test -v commit=1
 expect "status" 'partitions ahead' status.sql
 expect "the audit log" '^$' audit_verify.sql
+expect "issuance goes on" '^||' issuance_start.sql
+expect "it is stopped" '^t$' issuance_stop.sql -v why='a drill'
+expect "once, and with nothing in the making" '^0$' issuance_stop.sql -v why='a drill'
+expect "the state has the reason" '|assay-admin|a drill|' issuance_start.sql
+expect "it is started" '^t$' issuance_start.sql -v why='the drill is over'
+expect "once" '^f$' issuance_start.sql -v why='the drill is over'

@@ -17,14 +17,14 @@ static const struct db_stmt *const account_table[] = {&account_key_stmt, &accoun
 	&account_get_stmt, &account_update_stmt, &account_deactivate_stmt, &account_rekey_stmt,
 	&account_orders_stmt, &heartbeat_stmt, NULL};
 static const struct db_stmt *const order_table[] = {&account_key_stmt, &order_new_stmt,
-	&order_get_stmt, &order_finalize_stmt, &order_certificate_stmt, &revoke_stmt,
-	&authz_get_stmt, &authz_deactivate_stmt, &challenge_respond_stmt, &heartbeat_stmt, NULL};
+	&order_get_stmt, &order_finalize_stmt, &certificate_get_stmt, &revoke_stmt, &authz_get_stmt,
+	&authz_deactivate_stmt, &challenge_respond_stmt, &heartbeat_stmt, NULL};
 static const struct db_stmt *const validator_table[] = {&validation_claim_stmt,
 	&validation_renew_stmt, &validation_finish_stmt, &caa_claim_stmt, &caa_finish_stmt,
 	&heartbeat_stmt, NULL};
 static const struct db_stmt *const signer_table[] = {&issuance_claim_stmt, &issuance_reserve_stmt,
-	&issuance_issue_stmt, &issuance_refuse_stmt, &issuance_defer_caa_stmt,
-	&issuer_register_stmt, &heartbeat_stmt, NULL};
+	&issuance_issue_stmt, &issuance_refuse_stmt, &issuance_defer_caa_stmt, &issuer_record_stmt,
+	&heartbeat_stmt, NULL};
 static const struct db_stmt *const keeper_table[] = {&sweep_due_stmt, &sweep_dead_stmt,
 	&partitions_stmt, &audit_seal_stmt, &heartbeat_stmt, NULL};
 
@@ -86,6 +86,7 @@ void must(struct db *db, struct db_call *call)
 
 void roles_open(struct roles *r)
 {
+	const struct bytes other = bytes_str("other chain");
 	struct db_call call = {0};
 
 	r->account = role_open("assay-account");
@@ -93,8 +94,13 @@ void roles_open(struct roles *r)
 	r->validator = role_open("assay-validator");
 	r->signer = role_open("assay-signer");
 	r->keeper = role_open("assay-keeper");
-	issuer_register_call(&call, bytes_of(ISSUER_SHA256, 32), bytes_of(ISSUER_DER, 4),
-		bytes_str("chain"), bytes_str("test issuer"));
+	issuer_record_call(&call,
+		&(struct issuer_row){.sha256 = bytes_of(ISSUER_SHA256, 32),
+			.certificate_der = bytes_of(ISSUER_DER, 4),
+			.chain_pem = bytes_str("chain"),
+			.name = bytes_str("test issuer"),
+			.alternates = &other,
+			.nalternates = 1});
 	must(r->signer, &call);
 	db_call_done(&call);
 }

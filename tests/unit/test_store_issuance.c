@@ -35,19 +35,26 @@ static void a_certificate_is_issued_downloaded_and_revoked(void **state)
 	struct placed theirs;
 	struct issued cert = order_issue(&r, &c, "*.o.example.org o.example.org", &o);
 	struct db_call call = {0};
-	struct bytes der;
-	struct bytes chain;
+	struct certificate_answer found;
 	struct bytes serial = bytes_of(cert.serial, 18);
 	struct bytes whole = bytes_of(cert.der, sizeof(cert.der));
 
 	assert_int_equal(order_status_of(&r, &c, &o.id), ORDER_VALID);
-	order_certificate_call(&call, &c.id, c.thumbprint, &o.id);
+	certificate_get_call(&call, &c.id, c.thumbprint, &o.id, 0);
 	must(r.order, &call);
-	assert_int_equal(order_certificate_result(&call, &der, &chain), STORE_OK);
-	assert_true(bytes_equal(der, whole) && bytes_is(chain, "chain"));
-	order_certificate_call(&call, &stranger.id, stranger.thumbprint, &o.id);
+	assert_int_equal(certificate_get_result(&call, &found), STORE_OK);
+	assert_true(bytes_equal(found.der, whole) && bytes_is(found.chain_pem, "chain"));
+	assert_int_equal(found.chains, 2);
+	certificate_get_call(&call, &c.id, c.thumbprint, &o.id, 1);
 	must(r.order, &call);
-	assert_int_equal(order_certificate_result(&call, &der, &chain), STORE_NOT_FOUND);
+	assert_int_equal(certificate_get_result(&call, &found), STORE_OK);
+	assert_true(bytes_equal(found.der, whole) && bytes_is(found.chain_pem, "other chain"));
+	certificate_get_call(&call, &c.id, c.thumbprint, &o.id, 2);
+	must(r.order, &call);
+	assert_int_equal(certificate_get_result(&call, &found), STORE_NOT_FOUND);
+	certificate_get_call(&call, &stranger.id, stranger.thumbprint, &o.id, 0);
+	must(r.order, &call);
+	assert_int_equal(certificate_get_result(&call, &found), STORE_NOT_FOUND);
 
 	revoke_call(&call, &stranger.id, stranger.thumbprint, serial, whole, 0);
 	must(r.order, &call);

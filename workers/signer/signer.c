@@ -38,7 +38,8 @@ static const struct db_stmt *const signer_stmts[] = {
 	&issuance_issue_stmt,
 	&issuance_refuse_stmt,
 	&issuance_defer_caa_stmt,
-	&issuer_register_stmt,
+	&issuance_wait_stmt,
+	&issuer_record_stmt,
 	&crl_register_stmt,
 	NULL,
 };
@@ -98,9 +99,13 @@ static int register_issuer(struct db *db, const struct issuer *issuer)
 	struct db_call call = {0};
 	int err;
 
-	issuer_register_call(&call, bytes_of(issuer->sha256, sizeof(issuer->sha256)),
-		buf_bytes(&issuer->certificate), buf_bytes(&issuer->chain_pem),
-		bytes_str(issuer->name));
+	issuer_record_call(&call,
+		&(struct issuer_row){
+			.sha256 = bytes_of(issuer->sha256, sizeof(issuer->sha256)),
+			.certificate_der = buf_bytes(&issuer->certificate),
+			.chain_pem = buf_bytes(&issuer->chain_pem),
+			.name = bytes_str(issuer->name),
+		});
 	err = db_run_one(db, &call);
 	db_call_done(&call);
 	return err == OK ? register_files(db, issuer) : err;
