@@ -110,6 +110,8 @@ void pipeline_begin(struct exchange *x)
 	err = route_check(pipeline.app->routes, pipeline.app->nroutes, &x->in, r, &x->problem);
 	if (err != OK)
 		return refuse(x, err);
+	if (r->answer.status != 0)
+		return finish(x);
 	if (strcmp(r->method, "POST") == 0)
 		return go_on(x, verify_begin(x, pipeline.keys, pipeline.nonces));
 	err = r->route->prepare(r, &x->problem);

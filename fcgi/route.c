@@ -30,6 +30,30 @@ bool route_matches(const char *pattern, struct bytes path, struct bytes args[PAT
 	return p == end;
 }
 
+static const char *methods_of(const struct route *route)
+{
+	if (route->auth != AUTH_NONE)
+		return "POST, OPTIONS";
+	return !route->get     ? "POST, OPTIONS"
+		: !route->post ? "GET, HEAD, OPTIONS"
+			       : "GET, HEAD, POST, OPTIONS";
+}
+
+/* A browser asks before it sends a POST with our content type (the preflight of the Fetch
+ * standard); RFC 8555 section 6.1 wants it to be allowed. nginx adds Access-Control-Allow-Origin,
+ * as to every answer. */
+static void answer_options(struct request *r)
+{
+	const char *methods = methods_of(r->route);
+
+	r->answer.status = 204;
+	r->answer.no_nonce = true;
+	answer_header(&r->answer, "Allow", "%s", methods);
+	answer_header(&r->answer, "Access-Control-Allow-Methods", "%s", methods);
+	answer_header(&r->answer, "Access-Control-Allow-Headers", "Content-Type");
+	answer_header(&r->answer, "Access-Control-Max-Age", "86400");
+}
+
 static int check_method(const struct route *route, struct request *r, bool post, struct problem *pb)
 {
 	bool public = route->auth == AUTH_NONE;
@@ -40,10 +64,7 @@ static int check_method(const struct route *route, struct request *r, bool post,
 		return OK;
 	/* RFC 9110 section 15.5.6: the answer names the methods. RFC 8555 section 6.3: other
 	 * resources are POST only. */
-	answer_header(&r->answer, "Allow", "%s",
-		!public               ? "POST"
-			: route->post ? "GET, HEAD, POST"
-				      : "GET, HEAD");
+	answer_header(&r->answer, "Allow", "%s", methods_of(route));
 	return problem_set_status(pb, 405, PROBLEM_MALFORMED,
 		"the method is not allowed here: RFC 8555 section 6.3 has resources read by "
 		"POST-as-GET");
@@ -92,6 +113,10 @@ int route_check(const struct route *routes, size_t nroutes, const struct http_re
 	if (r->route == NULL)
 		return problem_set_status(pb, 404, PROBLEM_MALFORMED,
 			"there is nothing at this path");
+	if (strcmp(in->method, "OPTIONS") == 0) {
+		answer_options(r);
+		return OK;
+	}
 	err = check_method(r->route, r, post, pb);
 	if (err != OK)
 		return err;

@@ -97,7 +97,7 @@ def test_monitors_get_health_and_readiness(call):
 
 @pytest.mark.parametrize("method,uri,status", [
     ("GET", "/nothing", 404), ("GET", "/directory/", 404), ("GET", "//directory", 404), ("GET", "", 404),
-    ("POST", "/acme/new-order", 404), ("PUT", DIRECTORY, 405), ("POST", "/health", 405), ("OPTIONS", NEW_NONCE, 405),
+    ("POST", "/acme/new-order", 404), ("PUT", DIRECTORY, 405), ("POST", "/health", 405), ("PATCH", NEW_NONCE, 405),
     ("GET", "/" + "a" * 3000, 414)])
 def test_what_is_not_there_is_a_problem_document(call, method, uri, status):
     answer = call(method, uri)
@@ -105,7 +105,18 @@ def test_what_is_not_there_is_a_problem_document(call, method, uri, status):
     assert answer.problem == "malformed"
     assert answer.nonce and answer["Link"]
     if status == 405:
-        assert answer["Allow"] == ("GET, HEAD" if uri == "/health" else "GET, HEAD, POST")
+        assert answer["Allow"] == ("GET, HEAD, OPTIONS" if uri == "/health" else "GET, HEAD, POST, OPTIONS")
+
+
+def test_a_browser_may_ask_before_it_posts(call):
+    for uri, methods in ((NEW_NONCE, "GET, HEAD, POST, OPTIONS"), ("/health", "GET, HEAD, OPTIONS")):
+        answer = call("OPTIONS", uri)
+        assert (answer.status, answer.body, answer.nonce) == (204, b"", None)
+        assert answer["Access-Control-Allow-Methods"] == answer["Allow"] == methods
+        assert answer["Access-Control-Allow-Headers"] == "Content-Type"
+        assert int(answer["Access-Control-Max-Age"]) > 0
+    assert call("OPTIONS", "/nothing").status == 404
+    assert call("GET", "/health").status == 200  # the connection goes on
 
 
 def test_a_post_needs_type_size_user_agent_and_no_nonce_header(call, program):

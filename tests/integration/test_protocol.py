@@ -56,19 +56,30 @@ def test_new_nonce_answers_every_way_of_asking_and_is_never_cached(client):
     assert len({a.nonce for a in answers.values()}) == 3
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE", "OPTIONS"])
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "PATCH", "DELETE"])
 def test_signed_resources_take_nothing_but_post(client, resources, method):
     for name, url in [(n, client.directory[n]) for n in SIGNED] + list(resources.items()):
         answer = client.request(method, url)
-        assert (answer.status, answer.headers["Allow"]) == (405, "POST"), name
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST, OPTIONS"), name
         if method != "HEAD":
             assert_problem(answer, 405, "malformed")
 
 
+def test_a_browsers_preflight_is_answered(client, resources):
+    asked = {"Origin": "https://app.example", "Access-Control-Request-Method": "POST",
+             "Access-Control-Request-Headers": "content-type"}
+    for url in [client.directory[n] for n in (*SIGNED, "newNonce")] + list(resources.values()):
+        answer = client.request("OPTIONS", url, headers=asked)
+        assert (answer.status, answer.body) == (204, b""), url
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert "POST" in answer.headers["Access-Control-Allow-Methods"].split(", ")
+        assert answer.headers["Access-Control-Allow-Headers"] == "Content-Type"
+
+
 def test_public_resources_name_their_methods(stack, client):
     base = stack["ACME_DIRECTORY"].removesuffix("/directory")
-    for url, allow in ((client.directory_url, "GET, HEAD, POST"), (client.directory["newNonce"], "GET, HEAD, POST"),
-                       (base + "/health", "GET, HEAD"), (base + "/ready", "GET, HEAD"), (base + "/", "GET, HEAD")):
+    for url, allow in ((client.directory_url, "GET, HEAD, POST, OPTIONS"), (client.directory["newNonce"], "GET, HEAD, POST, OPTIONS"),
+                       (base + "/health", "GET, HEAD, OPTIONS"), (base + "/ready", "GET, HEAD, OPTIONS"), (base + "/", "GET, HEAD, OPTIONS")):
         answer = client.request("DELETE", url)
         assert_problem(answer, 405, "malformed")
         assert answer.headers["Allow"] == allow, url

@@ -117,13 +117,13 @@ static void a_wrong_method_is_405_and_names_the_right_ones(void **state)
 	struct http_request in = get("GET", "/acme/order/abc");
 
 	assert_int_equal(check(&in).status, 405);
-	assert_string_equal(check(&in).allow, "Allow: POST\r\n");
+	assert_string_equal(check(&in).allow, "Allow: POST, OPTIONS\r\n");
 	in = get("DELETE", "/directory");
 	assert_int_equal(check(&in).status, 405);
-	assert_string_equal(check(&in).allow, "Allow: GET, HEAD, POST\r\n");
+	assert_string_equal(check(&in).allow, "Allow: GET, HEAD, POST, OPTIONS\r\n");
 	in = post("/health");
 	assert_int_equal(check(&in).status, 405);
-	assert_string_equal(check(&in).allow, "Allow: GET, HEAD\r\n");
+	assert_string_equal(check(&in).allow, "Allow: GET, HEAD, OPTIONS\r\n");
 	assert_int_equal(status_of(get("get", "/directory")), 405);
 }
 
