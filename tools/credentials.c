@@ -15,7 +15,7 @@
 #define SCRAM_SALT_BYTES 16
 #define HASH_BYTES 32
 
-const char *const credential_names[] = {
+const char *const credential_names[CREDENTIALS + 1] = {
 	"assay-directory",
 	"assay-account",
 	"assay-order",

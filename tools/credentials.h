@@ -5,7 +5,8 @@
 #include "lib/base/buf.h"
 
 /* NULL-terminated: the programs, and assay-admin for people. */
-extern const char *const credential_names[];
+#define CREDENTIALS 9
+extern const char *const credential_names[CREDENTIALS + 1];
 
 /* 24 random characters of base64url: 144 bits. out holds CREDENTIAL_LEN + 1. */
 #define CREDENTIAL_LEN 24

@@ -40,8 +40,8 @@ struct init_work {
 	struct outfiles out;
 	struct buf root_certificate, root_key, certificate, key;
 	struct buf conf, acl;
-	char passwords[2][8]
-		      [CREDENTIAL_LEN + 1]; /* database, Redis; in order of credential_names */
+	/* Database, Redis; in order of credential_names. */
+	char passwords[2][CREDENTIALS][CREDENTIAL_LEN + 1];
 	char fingerprint[3 * 32 + 1];
 };
 
@@ -218,7 +218,7 @@ static void make_authority(const struct init_options *o, struct init_work *w)
 static void make_credentials(struct init_work *w)
 {
 	buf_add_str(&w->acl, "user default off\n");
-	for (size_t i = 0; credential_names[i] != NULL; i++) {
+	for (size_t i = 0; i < CREDENTIALS; i++) {
 		for (size_t s = 0; s < ARRAY_LEN(stores); s++)
 			credential_new(w->passwords[s][i]);
 		credential_redis_acl(&w->acl, credential_names[i], w->passwords[1][i]);
