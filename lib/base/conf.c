@@ -441,6 +441,19 @@ static int check_crl(struct reader *r)
 	return err;
 }
 
+static int check_ocsp(struct reader *r)
+{
+	const struct conf *conf = r->conf;
+
+	/* A responder is replaced when a third of its time is left, and no response outlives its
+	 * responder. */
+	if (conf->ocsp.responder_secs < 3 * conf->ocsp.validity_secs)
+		return fail_at(r, r->line,
+			"[ocsp] responder_validity is less than three times validity; lengthen it, "
+			"so that no response ends early for its responder's sake");
+	return OK;
+}
+
 static int check_whole(struct reader *r)
 {
 	struct conf *conf = r->conf;
@@ -452,6 +465,8 @@ static int check_whole(struct reader *r)
 		err = resolve_issuers(r, &conf->profiles[i]);
 	if (err == OK)
 		err = check_crl(r);
+	if (err == OK)
+		err = check_ocsp(r);
 	if (err != OK)
 		return err;
 	for (size_t i = 0; i < conf->nissuers; i++) {

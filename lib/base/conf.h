@@ -44,6 +44,7 @@ struct conf_issuer { /* [issuer NAME] */
 	char *key_passphrase; /* file, or NULL */
 	char *ca_issuers_url; /* AIA caIssuers, or NULL */
 	/* Certificates name CRL_URL/SHARD.crl as their distribution point; or NULL. */
+	char *ocsp_url; /* AIA OCSP, or NULL: no OCSP for its certificates */
 	char *crl_url;
 	int crl_shards; /* default 32 */
 };
@@ -121,6 +122,17 @@ struct conf {
 		int64_t delay_secs;
 		char *folder; /* where the keeper writes what nginx serves; or NULL */
 	} crl;
+	/* [ocsp] */
+	struct conf_ocsp {
+		char *state_dir;       /* responder keys, default /var/lib/assay/ocsp */
+		int64_t validity_secs; /* "validity": nextUpdate, default 4d */
+		/* "responder_validity" of a responder's certificate, default 30d. */
+		int64_t responder_secs;
+		/* "archive": status is kept so long after expiry, default 0s: not at all. */
+		int64_t archive_secs;
+		/* "never_issued" = unauthorized|revoked, default unauthorized. */
+		bool never_issued_revoked;
+	} ocsp;
 	/* [log] */
 	struct {
 		char *level; /* debug info warning error */

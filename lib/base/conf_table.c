@@ -103,6 +103,16 @@ static const struct conf_key crl_keys[] = {
 	PATH("folder", AT(crl.folder), NULL, NULL),
 };
 
+static const struct conf_key ocsp_keys[] = {
+	PATH("state_dir", AT(ocsp.state_dir), "/var/lib/assay/ocsp", NULL),
+	/* CA/B BR 4.9.10: from eight hours to ten days. */
+	SECS("validity", AT(ocsp.validity_secs), "4d", 8 * HOUR, 10 * DAY),
+	SECS("responder_validity", AT(ocsp.responder_secs), "30d", DAY, 398 * DAY),
+	SECS("archive", AT(ocsp.archive_secs), "0s", 0, 3650 * DAY),
+	CHOICE("never_issued", AT(ocsp.never_issued_revoked), "unauthorized", "unauthorized",
+		"revoked"),
+};
+
 static const struct conf_key log_keys[] = {
 	TEXT("level", AT(log.level), "info", conf_check_log_level),
 };
@@ -130,6 +140,7 @@ static const struct conf_key issuer_keys[] = {
 	PATH("key", AT(key), conf_required, NULL),
 	PATH("key_passphrase", AT(key_passphrase), NULL, NULL),
 	TEXT("ca_issuers_url", AT(ca_issuers_url), NULL, conf_check_file_url),
+	TEXT("ocsp_url", AT(ocsp_url), NULL, conf_check_http_url),
 	TEXT("crl_url", AT(crl_url), NULL, conf_check_file_url),
 	COUNT("crl_shards", AT(crl_shards), "32", 1, CONF_CRL_SHARDS_MAX),
 };
@@ -156,6 +167,7 @@ const struct conf_section conf_sections[] = {
 	ONCE("validation", validation_keys),
 	ONCE("workers", workers_keys),
 	ONCE("crl", crl_keys),
+	ONCE("ocsp", ocsp_keys),
 	ONCE("log", log_keys),
 	NAMED("profile", profile_keys, profiles, nprofiles, struct conf_profile),
 	NAMED("issuer", issuer_keys, issuers, nissuers, struct conf_issuer),

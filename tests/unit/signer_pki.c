@@ -57,6 +57,7 @@ void test_ca_done(struct test_ca *ca)
 	free(ca->conf.chain);
 	free(ca->conf.key);
 	free(ca->conf.key_passphrase);
+	free(ca->conf.ocsp_url);
 	free(ca->conf.ca_issuers_url);
 	free(ca->conf.crl_url);
 }

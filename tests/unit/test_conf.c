@@ -235,7 +235,7 @@ static void without_a_near_word_all_are_listed(void **state)
 		"2: [redis] has no key host; choose from socket, address, passwords");
 	assert_told("[acme]\n",
 		"1: no section is called [acme]; choose from server, database, redis, handlers, "
-		"orders, validation, workers, crl, log, profile, issuer");
+		"orders, validation, workers, crl, ocsp, log, profile, issuer");
 }
 
 static void a_key_of_another_section_is_sent_there(void **state)
@@ -404,6 +404,19 @@ static void revocation_lists_must_fit_their_rules(void **state)
 		"in crl_url and ca_issuers_url");
 }
 
+static void ocsp_must_fit_its_rules(void **state)
+{
+	assert_told(LEAST "[ocsp]\nvalidity = 7h\n",
+		"8: validity = 7h: write a duration with its unit, from 8h to 10d");
+	assert_told(LEAST "[ocsp]\nvalidity = 11d\n",
+		"8: validity = 11d: write a duration with its unit, from 8h to 10d");
+	assert_told(LEAST "[ocsp]\nvalidity = 10d\nresponder_validity = 719h\n",
+		"9: [ocsp] responder_validity is less than three times validity; lengthen it, so "
+		"that no response ends early for its responder's sake");
+	conf_free(loaded(LEAST "[ocsp]\nvalidity = 10d\n"));
+	REFUSED("issuer a", "ocsp_url", "https://a.example/", "ocsp.example");
+}
+
 static void a_socket_path_must_fit_its_address(void **state)
 {
 	char path[108 + 1] = "/";
@@ -490,6 +503,7 @@ int main(void)
 		cmocka_unit_test(values_of_other_keys_are_checked_where_they_are_written),
 		cmocka_unit_test(what_is_published_has_a_plain_path),
 		cmocka_unit_test(revocation_lists_must_fit_their_rules),
+		cmocka_unit_test(ocsp_must_fit_its_rules),
 		cmocka_unit_test(a_socket_path_must_fit_its_address),
 		cmocka_unit_test(redis_is_where_its_address_says_and_asks_for_a_password_there),
 		cmocka_unit_test(usual_database_strings_are_accepted),

@@ -57,7 +57,7 @@ static void writes_the_worked_example(void **state)
 	add_hex(&algorithm, "300a06082a8648ce3d040302");
 	issuer.algorithm = buf_bytes(&algorithm);
 	add_hex(&issuer.subject, "300c310a3008060355040313014e"); /* CN = PrintableString "N" */
-	tbs_issuer_extensions(&issuer.extensions, bytes_of(key_id, sizeof(key_id)),
+	tbs_issuer_extensions(&issuer.extensions, bytes_of(key_id, sizeof(key_id)), NULL,
 		"http://i.test/c");
 	tbs_crl_extension(&point.extension, "http://i.test/r");
 	issuer.crl_points = &point;
@@ -287,6 +287,7 @@ static void every_key_and_profile_makes_a_certificate_that_openssl_and_the_linte
 
 			test_ca_make(&ca, issuer_keys[i], issuer_keys[i],
 				NOT_BEFORE * USEC_PER_SEC);
+			ca.conf.ocsp_url = urls ? xstrdup("http://ocsp.example.org") : NULL;
 			ca.conf.ca_issuers_url =
 				urls ? xstrdup("http://pki.example.org/issuer.cer") : NULL;
 			ca.conf.crl_url = urls ? xstrdup("http://pki.example.org/crl") : NULL;
@@ -352,7 +353,7 @@ static void the_proof_finds_what_the_order_did_not_ask_for(void **state)
 	/* The fixed extensions name a file that the configuration does not know. */
 	buf_reset(&issuer->extensions);
 	tbs_issuer_extensions(&issuer->extensions,
-		bytes_of(ASN1_STRING_get0_data(X509_get0_subject_key_id(issuer->x509)), 20),
+		bytes_of(ASN1_STRING_get0_data(X509_get0_subject_key_id(issuer->x509)), 20), NULL,
 		"http://evil.test/issuer.cer");
 	assert_int_equal(draft_make(&job, &verdict, &draft, &findings), ERR_SYNTAX);
 	assert_true(findings.len > 0);

@@ -215,6 +215,7 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 	int err;
 
 	issuer->name = xstrdup(conf->name);
+	issuer->ocsp_url = conf->ocsp_url != NULL ? xstrdup(conf->ocsp_url) : NULL;
 	issuer->ca_issuers_url =
 		conf->ca_issuers_url != NULL ? xstrdup(conf->ca_issuers_url) : NULL;
 	take_crl_points(issuer, conf);
@@ -233,7 +234,7 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 			conf->certificate);
 	tbs_issuer_extensions(&issuer->extensions,
 		bytes_of(ASN1_STRING_get0_data(key_id), (size_t)ASN1_STRING_length(key_id)),
-		issuer->ca_issuers_url);
+		issuer->ocsp_url, issuer->ca_issuers_url);
 	*ret = TAKE(issuer);
 	return OK;
 }
@@ -254,6 +255,7 @@ void issuer_free(struct issuer *issuer)
 		buf_done(&issuer->crl_points[i].extension);
 	}
 	free(issuer->crl_points);
+	free(issuer->ocsp_url);
 	free(issuer->ca_issuers_url);
 	free(issuer->crl_url);
 	free(issuer->name);

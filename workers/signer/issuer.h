@@ -30,6 +30,7 @@ struct issuer {
 	struct bytes algorithm; /* AlgorithmIdentifier, static */
 	struct buf subject;     /* DER Name, byte for byte as in certificate */
 	struct buf extensions;  /* DER: the extensions that are the same in all its certificates */
+	char *ocsp_url;         /* or NULL: no OCSP */
 	char *ca_issuers_url;   /* or NULL */
 	char *crl_url;          /* or NULL */
 	struct issuer_crl_point *crl_points; /* shard 1 first */

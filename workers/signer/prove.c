@@ -29,6 +29,7 @@ static int prove(const struct issuance_job *job, const struct verdict *v,
 		.common_name = tbs_common_name(in).ptr != NULL,
 		.client_auth = v->profile->client_auth,
 		.spki = v->csr->spki,
+		.ocsp_url = v->issuer->ocsp_url,
 		.ca_issuers_url = v->issuer->ca_issuers_url,
 		.crl_url = in->crl_shard > 0 ? v->issuer->crl_points[in->crl_shard - 1].url : NULL,
 	};

@@ -55,6 +55,7 @@ static const uint8_t oid_common_name[] = {0x55, 0x04, 0x03};
 static const uint8_t oid_subject_alt_name[] = {0x55, 0x1d, 0x11};
 static const uint8_t oid_authority_key_id[] = {0x55, 0x1d, 0x23};
 static const uint8_t oid_authority_info[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x01, 0x01};
+static const uint8_t oid_ocsp[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x01};
 static const uint8_t oid_ca_issuers[] = {0x2b, 0x06, 0x01, 0x05, 0x05, 0x07, 0x30, 0x02};
 static const uint8_t oid_crl_distribution[] = {0x55, 0x1d, 0x1f};
 
@@ -130,19 +131,29 @@ static void put_subject_alt_name(struct buf *out, const struct bytes *names, siz
 	extension_end(out, &e);
 }
 
-void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url)
+/* AccessDescription: a method and its location. */
+static void put_access(struct buf *out, struct bytes method, const char *url)
+{
+	size_t access = der_begin(out, DER_SEQUENCE);
+
+	der_put_oid(out, method);
+	der_put(out, TAG_URI, bytes_str(url));
+	der_end(out, access);
+}
+
+void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ocsp_url,
+	const char *ca_issuers_url)
 {
 	struct extension e = extension_begin(out, OID(oid_authority_key_id), false);
 
 	der_put(out, TAG_KEY_ID, key_id);
 	extension_end(out, &e);
-	if (ca_issuers_url != NULL) {
+	if (ocsp_url != NULL || ca_issuers_url != NULL) {
 		e = extension_begin(out, OID(oid_authority_info), false);
-		size_t access = der_begin(out, DER_SEQUENCE);
-
-		der_put_oid(out, OID(oid_ca_issuers));
-		der_put(out, TAG_URI, bytes_str(ca_issuers_url));
-		der_end(out, access);
+		if (ocsp_url != NULL)
+			put_access(out, OID(oid_ocsp), ocsp_url);
+		if (ca_issuers_url != NULL)
+			put_access(out, OID(oid_ca_issuers), ca_issuers_url);
 		extension_end(out, &e);
 	}
 	PUT_LITERAL(out, POLICY_DOMAIN_VALIDATED);

@@ -30,7 +30,8 @@ void tbs_build(const struct tbs_input *in, struct buf *out);
 struct bytes tbs_common_name(const struct tbs_input *in);
 
 /* The extensions that depend on the issuer alone: authority key identifier, authority information
- * access (the URL may be NULL) and policy. */
-void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ca_issuers_url);
+ * access (both URLs may be NULL) and policy. */
+void tbs_issuer_extensions(struct buf *out, struct bytes key_id, const char *ocsp_url,
+	const char *ca_issuers_url);
 /* The extension that depends on the shard: one CRL distribution point, a fullName of one URL. */
 void tbs_crl_extension(struct buf *out, const char *url);
