@@ -173,7 +173,9 @@ static void drain(void)
 
 struct app_health app_health(void)
 {
-	return (struct app_health){.database = db_stage_up(), .redis = redis_stage_up()};
+	return (struct app_health){.database = db_stage_up(),
+		.redis = redis_stage_up(),
+		.workers = db_stage_workers()};
 }
 
 int app_main(int argc, char **argv, const struct app *app)

@@ -20,6 +20,7 @@
 #include "lib/queue/jobs.h"
 #include "lib/queue/nonce.h"
 #include "lib/store/account.h"
+#include "lib/store/sweep.h"
 
 #define BODY_MAX_BYTES 65536
 #define PATH_ARGS_MAX 2
@@ -116,10 +117,12 @@ void answer_header(struct answer *a, const char *name, const char *fmt, ...) PRI
  * found, …). OK for STORE_OK, ERR_CONFLICT for STORE_ACCOUNT_KEY_CHANGED: respond returns either as
  * it is. */
 int problem_of_store(enum store_code code, struct problem *pb);
-/* Whether PostgreSQL and Redis answered when they were last used, at most some seconds ago: for
- * /ready. */
+/* Whether PostgreSQL and Redis answered when they were last used, at most some seconds ago, and
+ * which workers the database has heard of (only with workers_alive_stmt among stmts): for /ready.
+ */
 struct app_health {
 	bool database;
 	bool redis;
+	struct workers_alive workers;
 };
 struct app_health app_health(void);

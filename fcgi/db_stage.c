@@ -13,6 +13,9 @@
 #define BATCH_MAX 64
 #define TICK_MS 1000
 #define HEARTBEAT_MS 10000
+#define LOOK_MS 2000
+/* Three heartbeats missed. */
+#define WORKER_SILENT_SECS 30
 #define RETRY_MS 250
 /* A server that is restarted is back within moments: for so long after it went away, requests wait
  * for it; from then on they fail fast. */
@@ -29,12 +32,16 @@ struct link { /* one thread and its connection */
 	int64_t retry_ms;
 	int64_t down_ms;      /* since when it is not up */
 	int64_t heartbeat_ms; /* when the next one is due */
+	int64_t look_ms;      /* when the workers' are looked at again */
 };
 
 static struct {
 	struct link *links;
 	int count;
 	bool heartbeat;
+	bool looks; /* at the workers' heartbeats */
+	/* As they were when they were last looked at, by whichever link. */
+	atomic_bool validator, signer, keeper;
 } stage;
 
 static struct db *new_db(void)
@@ -145,10 +152,10 @@ static void run_batch(struct link *link, struct exchange *list)
 	}
 }
 
-static bool has_heartbeat(void)
+static bool has_stmt(const struct db_stmt *stmt)
 {
 	for (size_t i = 0; pipeline.app->stmts[i] != NULL; i++) {
-		if (pipeline.app->stmts[i] == &heartbeat_stmt)
+		if (pipeline.app->stmts[i] == stmt)
 			return true;
 	}
 	return false;
@@ -170,6 +177,27 @@ static void beat(struct link *link)
 	db_call_done(&call);
 }
 
+/* For /ready, which thereby costs no statement of its own. */
+static void look_at_workers(struct link *link)
+{
+	int64_t now = clock_mono_ms();
+	struct db_call call = {0}, *calls[] = {&call};
+
+	if (!stage.looks || now < link->look_ms)
+		return;
+	link->look_ms = now + LOOK_MS;
+	workers_alive_call(&call, WORKER_SILENT_SECS);
+	run(link, calls, 1);
+	if (call.err == OK) {
+		struct workers_alive alive = workers_alive_result(&call);
+
+		stage.validator = alive.validator;
+		stage.signer = alive.signer;
+		stage.keeper = alive.keeper;
+	}
+	db_call_done(&call);
+}
+
 static void *database_thread(void *arg)
 {
 	struct link *link = arg;
@@ -183,6 +211,7 @@ static void *database_thread(void *arg)
 		else if (!link->up)
 			(void)ready(link);
 		beat(link);
+		look_at_workers(link);
 	}
 	return NULL;
 }
@@ -193,7 +222,8 @@ void db_stage_start(void)
 
 	stage.count = settings->conf->database.connections;
 	settings_drop(settings);
-	stage.heartbeat = has_heartbeat();
+	stage.heartbeat = has_stmt(&heartbeat_stmt);
+	stage.looks = has_stmt(&workers_alive_stmt);
 	stage.links = xcalloc((size_t)stage.count, sizeof(*stage.links));
 	for (int i = 0; i < stage.count; i++) {
 		stage.links[i].db = new_db();
@@ -224,4 +254,11 @@ bool db_stage_up(void)
 			return true;
 	}
 	return false;
+}
+
+struct workers_alive db_stage_workers(void)
+{
+	return (struct workers_alive){.validator = stage.validator,
+		.signer = stage.signer,
+		.keeper = stage.keeper};
 }

@@ -3,9 +3,11 @@
  * respond. */
 #pragma once
 
-#include <stdbool.h>
+#include "lib/store/sweep.h"
 
 void db_stage_start(void);
 /* After lane_close(&pipeline.database). */
 void db_stage_stop(void);
 bool db_stage_up(void);
+/* As the database has them, some seconds ago. */
+struct workers_alive db_stage_workers(void);

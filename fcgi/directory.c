@@ -125,14 +125,21 @@ const struct route directory_health_route = {.path = "/health",
 static int prepare_ready(struct request *r, struct problem *pb)
 {
 	const struct app_health health = app_health();
+	const struct workers_alive *workers = &health.workers;
 	struct jx_out o = {.buf = &r->answer.body};
 
-	r->answer.status = health.database && health.redis ? 200 : 503;
+	r->answer.status = health.database && health.redis && workers->validator &&
+			workers->signer && workers->keeper
+		? 200
+		: 503;
 	r->answer.no_nonce = true;
 	jx_begin_object(&o, NULL);
 	jx_put_str(&o, "status", r->answer.status == 200 ? "ready" : "not ready");
 	jx_put_bool(&o, "database", health.database);
 	jx_put_bool(&o, "redis", health.redis);
+	jx_put_bool(&o, "validator", workers->validator);
+	jx_put_bool(&o, "signer", workers->signer);
+	jx_put_bool(&o, "keeper", workers->keeper);
 	jx_end_object(&o);
 	return OK;
 }

@@ -4,7 +4,8 @@
 
 int main(int argc, char **argv)
 {
-	static const struct db_stmt *const stmts[] = {&account_key_stmt, &heartbeat_stmt, NULL};
+	static const struct db_stmt *const stmts[] = {&account_key_stmt, &heartbeat_stmt,
+		&workers_alive_stmt, NULL};
 	const struct route routes[] = {directory_nonce_route, directory_route, directory_home_route,
 		directory_health_route, directory_ready_route};
 	const struct app app = {

@@ -9,6 +9,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA assay FROM PUBLIC, "assay-directory", "ass
 
 GRANT EXECUTE ON FUNCTION heartbeat TO "assay-directory", "assay-account", "assay-order", "assay-ocsp",
 	"assay-validator", "assay-signer", "assay-ocsp-signer", "assay-keeper";
+GRANT EXECUTE ON FUNCTION workers_alive TO "assay-directory";
 GRANT EXECUTE ON FUNCTION account_key TO "assay-directory", "assay-account", "assay-order";
 GRANT EXECUTE ON FUNCTION account_new, account_get, account_update, account_deactivate, account_rekey, account_orders
 	TO "assay-account";

@@ -11,6 +11,8 @@ const struct db_stmt audit_seal_stmt = {"audit_seal", "SELECT assay.audit_seal($
 	{DB_T_INT}};
 const struct db_stmt heartbeat_stmt = {"heartbeat", "SELECT assay.heartbeat($1, $2, $3)",
 	DB_NOTHING, 3, {DB_T_TEXT, DB_T_TEXT, DB_T_INT}};
+const struct db_stmt workers_alive_stmt = {"workers_alive",
+	"SELECT validator, signer, keeper FROM assay.workers_alive($1)", DB_ONE_ROW, 1, {DB_T_INT}};
 
 void sweep_due_call(struct db_call *c, int limit, int backoff_secs)
 {
@@ -57,4 +59,17 @@ void heartbeat_call(struct db_call *c, const char *program, const char *host, in
 	db_bind_str(c, program);
 	db_bind_str(c, host);
 	db_bind_int(c, pid);
+}
+
+void workers_alive_call(struct db_call *c, int secs)
+{
+	db_call_init(c, &workers_alive_stmt);
+	db_bind_int(c, secs);
+}
+
+struct workers_alive workers_alive_result(const struct db_call *c)
+{
+	return (struct workers_alive){.validator = db_bool(c->result, 0, 0),
+		.signer = db_bool(c->result, 0, 1),
+		.keeper = db_bool(c->result, 0, 2)};
 }

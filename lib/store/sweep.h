@@ -28,7 +28,14 @@ void partitions_call(struct db_call *c, int days_ahead, int64_t retention_secs);
 extern const struct db_stmt audit_seal_stmt;
 void audit_seal_call(struct db_call *c, int limit);
 
-/* Worker heartbeats, for status and /ready: every program with a database role calls it now and
- * then. */
+/* Heartbeats, for status and /ready: every program with a database role calls it now and then. */
 extern const struct db_stmt heartbeat_stmt;
 void heartbeat_call(struct db_call *c, const char *program, const char *host, int pid);
+
+/* Which kinds of worker were heard of within the last seconds. */
+struct workers_alive {
+	bool validator, signer, keeper;
+};
+extern const struct db_stmt workers_alive_stmt;
+void workers_alive_call(struct db_call *c, int secs);
+struct workers_alive workers_alive_result(const struct db_call *c);

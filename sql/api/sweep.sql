@@ -49,3 +49,14 @@ BEGIN
 		DELETE FROM heartbeats h WHERE h.at < now() - interval '1 day';
 	END IF;
 END $$;
+
+-- Which kinds of worker have been heard of lately: without one of each, no order ends.
+CREATE OR REPLACE FUNCTION workers_alive(p_secs integer, OUT validator boolean, OUT signer boolean, OUT keeper boolean)
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	v_since timestamptz := now() - make_interval(secs => p_secs);
+BEGIN
+	validator := EXISTS (SELECT FROM heartbeats h WHERE h.program = 'assay-validator' AND h.at > v_since);
+	signer := EXISTS (SELECT FROM heartbeats h WHERE h.program = 'assay-signer' AND h.at > v_since);
+	keeper := EXISTS (SELECT FROM heartbeats h WHERE h.program = 'assay-keeper' AND h.at > v_since);
+END $$;

@@ -29,6 +29,23 @@ def call(program):
     connection.close()
 
 
+WORKERS = ("validator", "signer", "keeper")
+
+
+def beat(*workers, ago=0):
+    """The workers' heartbeats, and none of others."""
+    with psycopg2.connect("") as db, db.cursor() as cursor:
+        cursor.execute("DELETE FROM assay.heartbeats WHERE program IN %s", (tuple(f"assay-{name}" for name in WORKERS),))
+        for name in workers:
+            cursor.execute("INSERT INTO assay.heartbeats (program, host, pid, at) VALUES (%s, 'h', 1, now() - %s * interval '1 s')",
+                           (f"assay-{name}", ago))
+
+
+@pytest.fixture(autouse=True)
+def alive():
+    beat(*WORKERS, ago=-3600)
+
+
 def fresh_nonce(call):
     return call("HEAD", NEW_NONCE).nonce
 
@@ -92,7 +109,7 @@ def test_a_browser_is_told_that_this_is_an_api(call):
 def test_monitors_get_health_and_readiness(call):
     assert call("GET", "/health").json()["status"] == "alive"
     wait_for(lambda: call("GET", "/ready").status == 200)
-    assert call("GET", "/ready").json() == {"status": "ready", "database": True, "redis": True}
+    assert call("GET", "/ready").json() == {"status": "ready", "database": True, "redis": True, **dict.fromkeys(WORKERS, True)}
 
 
 @pytest.mark.parametrize("method,uri,status", [
@@ -199,6 +216,20 @@ def test_an_unknown_account_does_not_exist(call):
     assert answer.nonce
 
 
+def test_ready_names_the_worker_that_is_missing(call):
+    wait_for(lambda: call("GET", "/ready").status == 200)
+    for name in WORKERS:
+        beat(*(other for other in WORKERS if other != name))
+        wait_for(lambda: call("GET", "/ready").status == 503)
+        assert call("GET", "/ready").json() == {"status": "not ready", "database": True, "redis": True,
+                                                **{other: other != name for other in WORKERS}}
+        assert call("GET", DIRECTORY).status == call("HEAD", NEW_NONCE).status == 200
+        beat(*WORKERS, ago=25)
+        wait_for(lambda: call("GET", "/ready").status == 200)
+    beat(*WORKERS, ago=31)
+    wait_for(lambda: not any(call("GET", "/ready").json()[name] for name in WORKERS))
+
+
 def test_a_deactivated_account_is_401(call):
     key = Key()
     account, kid = add_account(key)
@@ -240,7 +271,8 @@ def test_without_postgresql_keys_work_and_accounts_ask_for_patience(start, conf)
     answer = post_as_get(call, DIRECTORY, kid=f"{BASE}/acme/account/{b64url(os.urandom(16))}")
     assert (answer.status, answer.problem) == (503, "serverInternal")
     assert answer["Retry-After"]
-    assert call("GET", "/ready").json() == {"status": "not ready", "database": False, "redis": True}
+    answer = call("GET", "/ready")
+    assert answer.status == 503 and (answer.json()["database"], answer.json()["redis"]) == (False, True)
 
 
 def test_a_database_connection_that_died_while_idle_is_replaced_unnoticed(call):

@@ -18,7 +18,7 @@ may() {
 }
 
 echo 1..10
-may assay-directory heartbeat account_key
+may assay-directory heartbeat account_key workers_alive
 may assay-account heartbeat account_key account_new account_get account_update account_deactivate account_rekey account_orders
 may assay-order heartbeat account_key order_new order_get order_finalize order_certificate certificate_get authz_get authz_deactivate \
 	challenge_respond revoke

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(22);
+SELECT plan(24);
 SELECT given_account() AS a \gset
 SELECT id AS o1, authz_ids[1] AS z1 FROM given_order(:'a', 'x.org') \gset
 SELECT responded(:'a', :'z1');
@@ -33,6 +33,13 @@ SELECT is(count(*), 1::bigint, 'one row for each process') FROM heartbeats WHERE
 UPDATE heartbeats SET at = now() - interval '2 days' WHERE program = 'assay-x';
 SELECT heartbeat('assay-x', 'h', 2);
 SELECT is(array_agg(pid), '{2}', 'the long silent are forgotten') FROM heartbeats WHERE program = 'assay-x';
+
+UPDATE heartbeats SET at = now() - interval '1 hour';
+SELECT heartbeat('assay-validator', 'h', 1), heartbeat('assay-signer', 'h', 1);
+SELECT is((validator, signer, keeper)::text, '(t,t,f)', 'who is alive') FROM workers_alive(30);
+UPDATE heartbeats SET at = now() - interval '31 s' WHERE program = 'assay-signer';
+SELECT heartbeat('assay-keeper', 'h', 1);
+SELECT is((validator, signer, keeper)::text, '(t,f,t)', 'and who was, half a minute ago') FROM workers_alive(30);
 
 -- CAA.
 SELECT id AS c, authz_ids[1] AS cz FROM given_processing(:'a', 'c.org') \gset
