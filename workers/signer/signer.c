@@ -8,9 +8,11 @@
 #include "lib/base/log.h"
 #include "lib/store/crl.h"
 #include "lib/store/issuance.h"
+#include "lib/store/responder.h"
 #include "workers/signer/batch.h"
 #include "workers/signer/failpoint.h"
 #include "workers/signer/harden.h"
+#include "workers/signer/responder.h"
 
 /* A certificate's dates come from the clock: two that disagree by more than this stop the signing
  * until they agree again. */
@@ -41,6 +43,10 @@ static const struct db_stmt *const signer_stmts[] = {
 	&issuance_wait_stmt,
 	&issuer_record_stmt,
 	&crl_register_stmt,
+	&responder_claim_stmt,
+	&responder_reserve_stmt,
+	&responder_issue_stmt,
+	&responder_refuse_stmt,
 	NULL,
 };
 
@@ -233,6 +239,9 @@ static void signer_batch(struct worker *w, const struct job *jobs, size_t count)
 	}
 	if (err == OK)
 		err = run_batch(w, s, &b, jobs, count);
+	if (err == OK)
+		err = responders_certify(&(struct responder_shop){b.conf, b.issuers, b.db}, jobs,
+			count);
 	if (err == OK) {
 		announce(w, &b);
 		FAILPOINT("announced");
