@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <openssl/err.h>
+#include <openssl/provider.h>
 #include <pthread.h>
 
 #include "lib/base/log.h"
@@ -58,6 +59,23 @@ const EVP_CIPHER *ossl_aes256_gcm(void)
 {
 	pthread_once(&fetched_once, fetch_all);
 	return fetched.aes256_gcm;
+}
+
+static OSSL_LIB_CTX *keyless;
+static pthread_once_t keyless_once = PTHREAD_ONCE_INIT;
+
+static void make_keyless(void)
+{
+	keyless = OSSL_LIB_CTX_new();
+	/* A provider that offers nothing keeps the default one from being loaded. */
+	if (keyless == NULL || OSSL_PROVIDER_load(keyless, "null") == NULL)
+		die("OpenSSL offers no empty library context");
+}
+
+OSSL_LIB_CTX *ossl_keyless(void)
+{
+	pthread_once(&keyless_once, make_keyless);
+	return keyless;
 }
 
 int ossl_drain(const char *what)
