@@ -35,6 +35,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp A
 DECLARE
 	v_count integer;
 BEGIN
+	PERFORM commit_lazily();
 	RETURN QUERY
 	WITH claimed AS (
 		UPDATE orders o SET attempt = o.attempt + 1, held_until = now() + make_interval(secs => p_lease)
@@ -64,6 +65,7 @@ BEGIN
 			FROM unnest(c.authz_ids) WITH ORDINALITY x(id, i) LEFT JOIN authorizations a ON a.id = x.id) z;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	IF v_count < cardinality(p_orders) THEN
+		PERFORM commit_durably();
 		PERFORM orders_give_up(p_orders);
 	END IF;
 END $$;
