@@ -22,6 +22,17 @@ BEGIN
 	END IF;
 END $$;
 
+-- Of the orders that were claimed three times without a result, and may be what ends their workers: the one that a batch
+-- may take, the least tried first. See validation_claim. Not callable by programs.
+CREATE OR REPLACE FUNCTION order_suspect(p_orders uuid[], p_caa_due boolean) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT o.id FROM unnest(p_orders) x(id) JOIN orders o ON o.id = x.id
+		WHERE o.status = 2 AND o.caa_due = p_caa_due AND coalesce(o.held_until <= now(), true)
+			AND o.attempt - o.waits BETWEEN 3 AND 7 AND o.attempt < 32000
+		ORDER BY o.attempt - o.waits, o.id LIMIT 1);
+END $$;
+
 -- Everything the signer decides from, as it is now. The arrays follow the order's authz_ids, hence its names; an
 -- authorization that is gone reads as invalid. A serial that an earlier claim reserved is burnt. No rows while issuance is
 -- stopped: the orders lose no attempt.
@@ -40,8 +51,9 @@ BEGIN
 	WITH claimed AS (
 		UPDATE orders o SET attempt = o.attempt + 1, held_until = now() + make_interval(secs => p_lease)
 			FROM (SELECT DISTINCT unnest(p_orders) AS id ORDER BY 1) x
-			WHERE o.id = x.id AND o.status = 2 AND NOT o.caa_due AND o.attempt - o.waits < 8 AND o.attempt < 32000
+			WHERE o.id = x.id AND o.status = 2 AND NOT o.caa_due AND o.attempt < 32000
 				AND coalesce(o.held_until <= now(), true) AND NOT EXISTS (SELECT FROM issuance_stop)
+				AND (o.attempt - o.waits < 3 OR o.id = (SELECT order_suspect(p_orders, false)))
 			RETURNING o.*
 	), burnt AS (
 		UPDATE serials s SET burnt_at = now() FROM claimed c

@@ -52,6 +52,8 @@ LANGUAGE sql VOLATILE AS $$
 $$;
 
 -- Rows are taken in order of id. When some were not taken, the reason may be that they are hopeless: those end here.
+-- What was claimed three times without a result may be what ends its workers: of such rows a batch takes one, the least
+-- tried first, and the sweep brings the others again. So the neighbours of a poisonous row get through before it is tried again.
 CREATE OR REPLACE FUNCTION validation_claim(p_ids uuid[], p_lease integer)
 RETURNS TABLE (r_id uuid, r_account uuid, r_attempt integer, r_tries integer, r_name text, r_wildcard boolean,
 	r_type integer, r_secret bytea, r_key_thumbprint bytea)
@@ -64,7 +66,12 @@ BEGIN
 	RETURN QUERY UPDATE authorizations a SET attempt = a.attempt + 1, held_until = now() + make_interval(secs => p_lease)
 		FROM (SELECT DISTINCT unnest(p_ids) AS id ORDER BY 1) x
 		WHERE a.id = x.id AND a.status = 0 AND a.challenge = 1 AND coalesce(a.held_until <= now(), true)
-			AND a.expires_at > now() AND a.attempt - a.tries < 8
+			AND a.expires_at > now()
+			AND (a.attempt - a.tries < 3 OR a.id = (
+				SELECT s.id FROM unnest(p_ids) y(id) JOIN authorizations s ON s.id = y.id
+					WHERE s.status = 0 AND s.challenge = 1 AND coalesce(s.held_until <= now(), true)
+						AND s.expires_at > now() AND s.attempt - s.tries BETWEEN 3 AND 7
+					ORDER BY s.attempt - s.tries, s.id LIMIT 1))
 		RETURNING a.id, a.account_id, a.attempt::integer, a.tries::integer, a.name, a.wildcard, a.attempted::integer,
 			a.secret, a.key_thumbprint;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
@@ -159,6 +166,7 @@ BEGIN
 		UPDATE orders o SET attempt = o.attempt + 1, held_until = now() + make_interval(secs => p_lease)
 			FROM (SELECT DISTINCT unnest(p_orders) AS id ORDER BY 1) x
 			WHERE o.id = x.id AND o.status = 2 AND o.caa_due AND coalesce(o.held_until <= now(), true)
+				AND (o.attempt - o.waits < 3 OR o.id = (SELECT order_suspect(p_orders, true)))
 			RETURNING o.id, o.account_id, o.attempt, o.authz_ids)
 	SELECT c.id, c.account_id, c.attempt::integer, a.id, a.name, a.wildcard, a.attempted::integer
 		FROM claimed c, unnest(c.authz_ids) WITH ORDINALITY x(id, i) JOIN authorizations a ON a.id = x.id

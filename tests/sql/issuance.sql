@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(43);
+SELECT plan(47);
 SELECT given_account() AS a, given_account() AS b \gset
 SELECT id FROM given_processing(:'a', '*.x.org', 'x.org') \gset
 SELECT new_serial() AS s1, new_serial() AS s2, new_serial() AS s3 \gset
@@ -80,5 +80,24 @@ SELECT throws_ok(format('UPDATE certificates SET not_after = now() WHERE serial 
 SELECT throws_ok(format('UPDATE serials SET burnt_at = NULL WHERE serial = %L', :'s1'), '23000', NULL, 'unburning');
 SELECT throws_ok(format('INSERT INTO serials VALUES (%L, %L)', :'s1', v7()), '23505', NULL, 'a serial twice');
 SELECT throws_ok(format('INSERT INTO serials VALUES (%L, %L)', '\x80' || substr(:'s1'::bytea, 2), v7()), '23000', NULL, 'a negative serial');
+
+-- Orders that may be poisonous are claimed by one a batch, the least tried first; for CAA, too.
+SELECT given_account() AS s \gset
+CREATE FUNCTION given_suspect(account uuid, name text) RETURNS uuid LANGUAGE plpgsql AS $$
+DECLARE
+	o order_answer := given_order(account, name);
+BEGIN
+	PERFORM validated(account, o), finalized(account, o.id, ARRAY[name], 'the suspects'' key');
+	RETURN o.id;
+END $$;
+SELECT given_suspect(:'s', 's1.org') AS s1, given_suspect(:'s', 's2.org') AS s2, given_suspect(:'s', 's3.org') AS s3 \gset
+UPDATE orders SET attempt = CASE id WHEN :'s1' THEN 6 ELSE 3 END WHERE id IN (:'s1', :'s3');
+CREATE FUNCTION batch(VARIADIC ids uuid[]) RETURNS text LANGUAGE sql AS
+	$$ SELECT string_agg(o.names[1], ' ' ORDER BY o.names) FROM issuance_claim(ids, 60) c JOIN orders o ON o.id = c.r_order $$;
+SELECT is(batch(:'s1', :'s2', :'s3'), 's2.org s3.org', 'one suspect beside the others');
+SELECT is(batch(:'s1', :'s2', :'s3'), 's1.org', 'then the next');
+UPDATE orders SET caa_due = true, held_until = NULL, attempt = 5 WHERE id IN (:'s1', :'s3');
+SELECT is(count(*), 1::bigint, 'CAA of one suspect') FROM caa_claim(ARRAY[:'s1', :'s3']::uuid[], 60);
+SELECT is(count(*), 1::bigint, 'and of the other') FROM caa_claim(ARRAY[:'s1', :'s3']::uuid[], 60);
 SELECT * FROM finish();
 ROLLBACK;

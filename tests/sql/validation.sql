@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(49);
+SELECT plan(54);
 SELECT given_account() AS a, given_account() AS b \gset
 SELECT id, authz_ids[1] AS z1, authz_ids[2] AS z2 FROM given_order(:'a', '*.x.org', 'y.org') \gset
 
@@ -51,6 +51,20 @@ SELECT set_eq(format('SELECT validation_finish(%L, %L, %L, %L, %L, %L, %L, now()
 	ARRAY[:'p'::uuid, :'q'::uuid], 'a batch is finished');
 SELECT is(status_of(:'p'), 4, 'one bad authorization outweighs a good one');
 SELECT is(status_of(:'q'), 1, 'the neighbour is ready');
+
+-- What may be poisonous is claimed by one a batch, the least tried first, whatever else is in the batch.
+SELECT authz_ids AS us FROM given_order(:'a', 'u1.org', 'u2.org', 'u3.org', 'u4.org') \gset
+SELECT responded(:'a', x) FROM unnest(:'us'::uuid[]) x;
+UPDATE authorizations SET attempt = CASE name WHEN 'u2.org' THEN 3 ELSE 4 END WHERE id = ANY (:'us'::uuid[]) AND name IN ('u2.org', 'u3.org');
+UPDATE authorizations SET attempt = 7 WHERE id = ANY (:'us'::uuid[]) AND name = 'u1.org';
+CREATE FUNCTION batch(ids uuid[]) RETURNS text LANGUAGE sql AS
+	$$ SELECT string_agg(r_name, ' ' ORDER BY r_name) FROM validation_claim(ids, 60) $$;
+SELECT is(batch(:'us'), 'u2.org u4.org', 'one suspect beside the others');
+SELECT is(batch(:'us'), 'u3.org', 'then the next');
+SELECT is(batch(:'us'), 'u1.org', 'the most tried one at last');
+UPDATE authorizations SET held_until = NULL WHERE id = ANY (:'us'::uuid[]);
+SELECT is(batch(:'us'), 'u2.org u4.org', 'what was tried eight times is hopeless');
+SELECT is(string_agg(name, ' ' ORDER BY name), 'u1.org', 'and ends') FROM authorizations WHERE id = ANY (:'us'::uuid[]) AND status = 2;
 
 -- A lease is renewed by the attempt that holds it.
 SELECT id AS l, authz_ids[1] AS lz FROM given_order(:'a', 'l.org') \gset
