@@ -56,6 +56,7 @@ enum store_code account_key_result(const struct db_call *c, struct bytes *ret_jw
 void account_new_call(struct db_call *c, const struct account_new *in)
 {
 	db_call_init(c, &account_new_stmt);
+	db_locks_row(c, DB_RANK_KEY, bytes_of(in->thumbprint, sizeof(in->thumbprint)));
 	db_bind_ident(c, &in->id);
 	db_bind_bytes(c, bytes_of(in->thumbprint, sizeof(in->thumbprint)));
 	db_bind_text(c, in->jwk);
@@ -105,6 +106,7 @@ void account_update_call(struct db_call *c, const struct ident *id,
 	bool terms_agreed)
 {
 	begin_signed(c, &account_update_stmt, id, thumbprint);
+	db_locks_row(c, DB_RANK_ACCOUNT, bytes_of(id->b, sizeof(id->b)));
 	if (contacts == NULL)
 		db_bind_null(c);
 	else
@@ -116,6 +118,7 @@ void account_deactivate_call(struct db_call *c, const struct ident *id,
 	const uint8_t thumbprint[THUMBPRINT_LEN])
 {
 	begin_signed(c, &account_deactivate_stmt, id, thumbprint);
+	db_locks_rows(c);
 }
 
 void account_rekey_call(struct db_call *c, const struct ident *id,
@@ -123,6 +126,7 @@ void account_rekey_call(struct db_call *c, const struct ident *id,
 	struct bytes new_jwk, const uint8_t new_spki_sha256[32])
 {
 	begin_signed(c, &account_rekey_stmt, id, thumbprint);
+	db_locks_rows(c); /* the account's, and the new key's */
 	db_bind_bytes(c, bytes_of(new_thumbprint, THUMBPRINT_LEN));
 	db_bind_text(c, new_jwk);
 	db_bind_bytes(c, bytes_of(new_spki_sha256, 32));

@@ -34,12 +34,14 @@ void authz_deactivate_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id)
 {
 	begin_signed(c, &authz_deactivate_stmt, account, thumbprint, id);
+	db_locks_rows(c); /* its orders, too */
 }
 
 void challenge_respond_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *id, enum challenge_type type)
 {
 	begin_signed(c, &challenge_respond_stmt, account, thumbprint, id);
+	db_locks_row(c, DB_RANK_AUTHZ, bytes_of(id->b, sizeof(id->b)));
 	db_bind_int(c, (int32_t)type);
 }
 

@@ -65,6 +65,7 @@ void db_call_init(struct db_call *call, const struct db_stmt *stmt)
 	buf_reset(&call->data);
 	call->stmt = stmt;
 	call->nbound = 0;
+	call->rank = DB_RANK_NONE;
 	call->err = OK;
 	call->result = NULL;
 }
@@ -312,15 +313,12 @@ static int run_batches(struct db *db, struct db_call *const calls[], size_t coun
 	return first;
 }
 
-int db_run(struct db *db, struct db_call *const calls[], size_t count)
+/* One transaction, or, after an accident in it, one for each call. */
+static int run_together(struct db *db, struct db_call *const calls[], size_t count)
 {
 	bool aborted = false;
 	int err;
 
-	for (size_t i = 0; i < count; i++) {
-		assert(calls[i]->result == NULL);
-		calls[i]->err = OK;
-	}
 	if (count == 0)
 		return OK;
 	if (db->conn == NULL || db->broken) {
@@ -338,6 +336,32 @@ int db_run(struct db *db, struct db_call *const calls[], size_t count)
 		F_STR("error", db->error));
 	drop_results(calls, count, OK);
 	return run_batches(db, calls, count, 1, &aborted);
+}
+
+static int run_ordered(struct db *db, struct db_call *const calls[], size_t count)
+{
+	struct db_call **ordered = xcalloc(count, sizeof(struct db_call *));
+	size_t together = db_order(calls, count, ordered);
+	int first = run_together(db, ordered, together);
+
+	for (size_t i = together; i < count; i++) {
+		int err = run_together(db, ordered + i, 1);
+
+		if (first == OK)
+			first = err;
+	}
+	free(ordered);
+	return first;
+}
+
+int db_run(struct db *db, struct db_call *const calls[], size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		assert(calls[i]->result == NULL);
+		calls[i]->err = OK;
+	}
+	return db_is_ordered(calls, count) ? run_together(db, calls, count)
+					   : run_ordered(db, calls, count);
 }
 
 int db_run_one(struct db *db, struct db_call *call)

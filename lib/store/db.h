@@ -40,12 +40,25 @@ struct db_stmt {
 struct db;
 struct db_result; /* one call's rows; columns come back in binary */
 
+/* What a call may have to wait for while the calls before it in their transaction hold what they
+ * wrote. Within a transaction calls run by rank, then by row: so do the functions of sql/api. */
+enum db_rank {
+	DB_RANK_NONE,    /* nothing that others wait for: reads, and inserts of rows of its own */
+	DB_RANK_KEY,     /* a key's thumbprint, which is unique */
+	DB_RANK_ACCOUNT, /* one account's row, by id */
+	DB_RANK_AUTHZ,   /* one authorization's */
+	DB_RANK_ORDER,   /* one order's */
+	DB_RANK_ALONE,   /* several rows: it runs in a transaction of its own */
+};
+
 struct db_call {
 	const struct db_stmt *stmt;
 	struct buf data; /* all parameters, binary */
 	size_t offset[DB_PARAMS_MAX];
 	int length[DB_PARAMS_MAX]; /* -1 = NULL */
 	int nbound;
+	enum db_rank rank;
+	uint8_t row[32];
 	int err; /* set by db_run: OK, ERR_BUSY, ERR_CONFLICT, ERR_DB, ERR_DB_UNCERTAIN */
 	struct db_result *result; /* set by db_run when err == OK and the shape is not DB_NOTHING */
 };
@@ -72,6 +85,10 @@ void db_bind_ints(struct db_call *call, const int32_t *values, size_t count);
 void db_bind_times(struct db_call *call, const int64_t *wall_us,
 	size_t count); /* INT64_MIN = NULL element */
 
+/* After db_call_init, for calls that wait: see enum db_rank. row: at most 32 bytes that name it. */
+void db_locks_row(struct db_call *call, enum db_rank rank, struct bytes row);
+void db_locks_rows(struct db_call *call);
+
 /* An unconnected one, for programs that wait for PostgreSQL: db_ensure connects and db_error says
  * why not. */
 struct db *db_new(const char *conninfo, const char *role, const char *password,
@@ -84,9 +101,9 @@ void db_close(struct db *db);
 DEFINE_CLEANUP(db_close, struct db *)
 /* Reconnects and prepares again when the connection is bad; OK when it is usable. */
 MUST_CHECK int db_ensure(struct db *db);
-/* Runs the calls as described above; each call's err and result are set. Returns OK when every err
- * is OK, else the first other one. Does not reconnect by itself: after ERR_DB/ERR_DB_UNCERTAIN call
- * db_ensure. */
+/* Runs the calls as described above, in an order in which batches cannot deadlock; each call's err
+ * and result are set. Returns OK when every err is OK, else the first other one. Does not reconnect
+ * by itself: after ERR_DB/ERR_DB_UNCERTAIN call db_ensure. */
 MUST_CHECK int db_run(struct db *db, struct db_call *const calls[], size_t count);
 MUST_CHECK int db_run_one(struct db *db, struct db_call *call);
 /* The last error text for the log; never for a client. NULL: why the last db_open of this thread

@@ -24,6 +24,11 @@ enum {
 	OID_UUID_ARRAY = 2951,
 };
 
+/* Whether the calls may run as they stand. */
+bool db_is_ordered(struct db_call *const calls[], size_t count);
+/* The calls in order of rank and row, those that run alone last; how many others there are. */
+size_t db_order(struct db_call *const calls[], size_t count, struct db_call *ret[]);
+
 unsigned db_raw_type(const struct db_result *r, int col);
 /* A field's bytes; asserts that there is one, in binary, and that it is not NULL. */
 struct bytes db_raw(const struct db_result *r, int row, int col);

@@ -79,6 +79,7 @@ void order_finalize_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_finalize *in)
 {
 	begin_signed(c, &order_finalize_stmt, account, thumbprint);
+	db_locks_row(c, DB_RANK_ORDER, bytes_of(in->id.b, sizeof(in->id.b)));
 	db_bind_ident(c, &in->id);
 	db_bind_texts(c, in->names, in->count);
 	db_bind_bytes(c, in->csr);
@@ -153,6 +154,7 @@ void revoke_call(struct db_call *c, const struct ident *account,
 	db_bind_bytes(c, serial);
 	db_bind_bytes(c, der);
 	db_bind_int(c, reason);
+	db_locks_rows(c); /* every certificate of a compromised key */
 }
 
 enum store_code revoke_result(const struct db_call *c)

@@ -145,6 +145,77 @@ static void parallel_responses_queue_one_challenge(void **state)
 	assert_int_equal(race("assay-order", PARALLEL, act_respond, &x), 1);
 }
 
+#define CROSSING_ORDERS 8
+
+struct crossing {
+	struct client clients[2];
+	struct placed orders[CROSSING_ORDERS]; /* of the first, each of eight names */
+	uint8_t keys[8][32];
+};
+
+/* One batch, in this order or in the opposite one, as strangers may choose it. */
+static void run_crossing(struct runner *me, struct db_call *calls, size_t count)
+{
+	struct db_call *list[BATCH + 32];
+
+	for (size_t i = 0; i < count; i++)
+		list[i] = &calls[me->number % 2 == 0 ? i : count - 1 - i];
+	me->err = db_run(me->db, list, count);
+	for (size_t i = 0; i < count; i++)
+		db_call_done(&calls[i]);
+}
+
+static void act_crossing_accounts(struct runner *me)
+{
+	const struct crossing *x = me->shared;
+	struct db_call calls[BATCH + 32] = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(x->keys); i++) {
+		struct account_new in = {.id = ident_new(), .jwk = bytes_str("{}")};
+
+		memcpy(in.thumbprint, x->keys[i], sizeof(in.thumbprint));
+		account_new_call(&calls[count++], &in);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(x->clients); i++)
+		account_update_call(&calls[count++], &x->clients[i].id, x->clients[i].thumbprint,
+			NULL, 0, true);
+	account_rekey_call(&calls[count++], &x->clients[0].id, x->clients[0].thumbprint, x->keys[3],
+		bytes_str("{}"), x->keys[3]);
+	run_crossing(me, calls, count);
+}
+
+static void act_crossing_authzs(struct runner *me)
+{
+	const struct crossing *x = me->shared;
+	const struct client *c = &x->clients[0];
+	struct db_call calls[BATCH + 32] = {0};
+	size_t count = 0;
+
+	authz_deactivate_call(&calls[count++], &c->id, c->thumbprint, &x->orders[3].authzs[3]);
+	for (size_t i = 0; i < CROSSING_ORDERS; i++) {
+		for (size_t j = 0; j < x->orders[i].count; j++)
+			challenge_respond_call(&calls[count++], &c->id, c->thumbprint,
+				&x->orders[i].authzs[j], CHALLENGE_DNS_01);
+	}
+	run_crossing(me, calls, count);
+}
+
+/* the_server_saw_no_deadlock looks at what came of it. */
+static void crossing_batches_of_handlers_wait_for_each_other_in_one_direction(void **state)
+{
+	for (int round = 0; round < 5; round++) {
+		struct crossing x = {.clients = {client_new(&r), client_new(&r)}};
+
+		for (size_t i = 0; i < CROSSING_ORDERS; i++)
+			x.orders[i] = order_place(&r, &x.clients[0],
+				"a.org b.org c.org d.org e.org f.org g.org h.org");
+		rnd_bytes(x.keys, sizeof(x.keys));
+		race("assay-order", 6, act_crossing_authzs, &x);
+		race("assay-account", 6, act_crossing_accounts, &x);
+	}
+}
+
 static void act_new_account(struct runner *me)
 {
 	struct account_new in = {.id = ident_new(), .jwk = bytes_str("{}"), .terms_agreed = true};
@@ -372,6 +443,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fifty_finalizes_have_one_winner),
 		cmocka_unit_test(parallel_responses_queue_one_challenge),
+		cmocka_unit_test(crossing_batches_of_handlers_wait_for_each_other_in_one_direction),
 		cmocka_unit_test(parallel_newaccounts_make_one_account),
 		cmocka_unit_test(crossing_batches_claim_and_finish_each_once),
 		cmocka_unit_test(many_signers_issue_each_order_once),
