@@ -25,6 +25,9 @@ static int respond_revoke(struct request *r, struct problem *pb)
 	if (code == STORE_NOT_FOUND)
 		return problem_set_status(pb, 404, PROBLEM_MALFORMED,
 			"this certificate was not issued here");
+	if (code == STORE_EXPIRED)
+		return problem_set_status(pb, 403, PROBLEM_UNAUTHORIZED,
+			"the certificate has expired: nobody relies on it any more");
 	if (code != STORE_OK)
 		return problem_of_store(code, pb);
 	r->answer.status = 200;

@@ -27,6 +27,9 @@ GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_get TO "assay-ocsp";
 GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_status, ocsp_due_changed, ocsp_due_new, ocsp_due_again, ocsp_store,
 	responder_register, responder_get TO "assay-ocsp-signer";
 GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";
-GRANT EXECUTE ON FUNCTION admin_certificates, admin_revoke, admin_block_key, admin_account_revoke, admin_account,
-	admin_stuck, admin_status, admin_overview, admin_issuers, admin_responders, admin_issuance_stop,
-	admin_issuance_start, admin_issuance_drain, admin_issuance_status, audit_verify TO "assay-admin";
+GRANT EXECUTE ON FUNCTION revocation_sweep, certificates_tidy TO "assay-keeper";
+GRANT EXECUTE ON FUNCTION admin_reason, admin_serials, admin_selected, admin_sample, admin_revoke, admin_revoke_step,
+	admin_acts, admin_block_key, admin_unblock_key, admin_blocked_key TO "assay-admin";
+GRANT EXECUTE ON FUNCTION admin_account_revoke, admin_account, admin_stuck, admin_status, admin_overview, admin_issuers,
+	admin_responders, admin_issuance_stop, admin_issuance_start, admin_issuance_drain, admin_issuance_status, audit_verify
+	TO "assay-admin";

@@ -1,32 +1,43 @@
-/* revoke.c — assayctl revoke: revokes certificates by serial number, as the operator. Shows first
- * what would happen; --yes does it. */
-#include <ctype.h>
+/* revoke.c — assayctl revoke: revokes certificates, as the operator. Shows first what would happen;
+ * --yes does it. The act is written down in the database and done in batches, together with the
+ * keeper, which ends what this program leaves behind. */
+#include <errno.h>
 #include <stdio.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "lib/store/admin.h"
 #include "tools/command.h"
 #include "tools/connect.h"
+#include "tools/selection.h"
 #include "workers/signer/serial.h"
 
-#define SERIALS_MAX 1000
+#define SHOWN 10
+#define SHOWN_MAX 10000
+#define LINE_MS 1000 /* a line of progress this often */
 
-static const char help[] = "usage: assayctl [-c FILE] revoke --serial HEX [--serial HEX ...] "
-			   "--reason REASON [--why TEXT] [--yes]\n\n"
-			   "Revokes certificates. Without --yes nothing is changed: what would be "
-			   "revoked is shown. Connects as assay-admin.\n\n"
-			   "  --serial HEX      serial number in hexadecimal, with or without "
-			   "colons; may be repeated\n"
-			   "  --reason REASON   unspecified, keyCompromise, affiliationChanged, "
-			   "superseded, cessationOfOperation,\n"
-			   "                    privilegeWithdrawn, or their numbers 0 1 3 4 5 9 "
-			   "(RFC 5280 section 5.3.1)\n"
-			   "  --why TEXT        for the audit log\n"
-			   "  --yes             do it\n";
+static const char help[] =
+	"usage: assayctl [-c FILE] revoke SELECTION --reason REASON [--why TEXT] [--yes [--expect "
+	"N]]\n\n"
+	"Revokes the unexpired certificates that fit everything selected. Without --yes nothing "
+	"is changed: what would be\nrevoked is counted and shown. Connects as "
+	"assay-admin.\n\n" SELECTION_HELP
+	"  --reason REASON     unspecified, keyCompromise, affiliationChanged, superseded, "
+	"cessationOfOperation,\n"
+	"                      privilegeWithdrawn, or their numbers 0 1 3 4 5 9 (RFC 5280 section "
+	"5.3.1);\n"
+	"                      with keyCompromise the keys are blocked, and every certificate that "
+	"has one is revoked\n"
+	"  --why TEXT          for the audit log\n"
+	"  --show N            how many certificates to show (default: 10)\n"
+	"  --dry-run           change nothing: the default\n"
+	"  --yes               do it\n"
+	"  --expect N          how many would change, as shown without --yes: with another number "
+	"nothing is done;\n"
+	"                      must be given with --yes unless all are named by serial number\n";
 
-static const struct db_stmt *const revoke_stmts[] = {&admin_certificates_stmt, &admin_revoke_stmt,
-	NULL};
+static const struct db_stmt *const revoke_stmts[] = {&revocation_selected_stmt,
+	&revocation_sample_stmt, &revocation_begin_stmt, &revocation_step_stmt,
+	&revocation_act_stmt, NULL};
 
 static const struct {
 	const char *name;
@@ -42,12 +53,13 @@ static const struct {
 };
 
 struct revoke_options {
-	uint8_t serials[SERIALS_MAX][SERIAL_LEN];
-	struct bytes list[SERIALS_MAX];
-	size_t count;
+	struct selection selection;
 	int reason;
 	const char *why;
+	int64_t expect; /* -1: not said */
+	int64_t shown;
 	bool yes;
+	bool dry_run;
 };
 
 static int reason_parse(const char *text)
@@ -58,72 +70,86 @@ static int reason_parse(const char *text)
 	die("revoke: there is no reason \"%s\"; assayctl revoke --help lists them", text);
 }
 
-static int nibble(char c)
+static int64_t number_parse(const char *option, const char *text, int64_t max)
 {
-	return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+	char *end = NULL;
+	long long n;
+
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (errno != 0 || end == text || *end != '\0' || n < 0 || n > max)
+		die("revoke: %s takes a number from 0 to %lld, not \"%s\"", option, (long long)max,
+			text);
+	return n;
 }
 
-static void add_serial(struct revoke_options *o, const char *text)
+static void check_options(const struct revoke_options *o)
 {
-	uint8_t *out;
-	size_t digits = 0;
-
-	if (o->count == SERIALS_MAX)
-		die("revoke: more than %d serial numbers at once", SERIALS_MAX);
-	out = o->serials[o->count];
-	memset(out, 0, SERIAL_LEN);
-	for (const char *c = text; *c != '\0'; c++) {
-		if (*c == ':')
-			continue;
-		if (!isxdigit((unsigned char)*c) || digits == 2 * SERIAL_LEN)
-			die("revoke: \"%s\" is no serial number of ours: those have %d hexadecimal "
-			    "digits",
-				text, 2 * SERIAL_LEN);
-		out[digits / 2] = (uint8_t)(out[digits / 2] << 4 | nibble(*c));
-		digits++;
-	}
-	if (digits != 2 * SERIAL_LEN)
-		die("revoke: \"%s\" is no serial number of ours: those have %d hexadecimal digits",
-			text, 2 * SERIAL_LEN);
-	o->list[o->count++] = bytes_of(out, SERIAL_LEN);
+	if (o->reason < 0)
+		die("revoke: --reason REASON is missing; assayctl revoke --help lists them");
+	if (o->why[0] == '\0')
+		die("revoke: --why says nothing");
+	if (o->yes && o->dry_run)
+		die("revoke: --yes or --dry-run?");
+	if (o->yes && o->expect < 0 && !o->selection.listed)
+		die("revoke: --yes needs --expect N: without --yes it is shown how many there are");
 }
 
 static void parse_options(int argc, char **argv, struct revoke_options *o)
 {
 	static const struct option options[] = {
-		{"serial", required_argument, NULL, 's'},
+		SELECTION_OPTIONS,
 		{"reason", required_argument, NULL, 'r'},
 		{"why", required_argument, NULL, 'w'},
+		{"expect", required_argument, NULL, 'e'},
+		{"show", required_argument, NULL, 's'},
+		{"dry-run", no_argument, NULL, 'n'},
 		{"yes", no_argument, NULL, 'y'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
 	};
 	int found;
 
-	o->reason = -1;
-	o->why = "by the operator";
+	selection_init(&o->selection, "revoke");
+	*o = (struct revoke_options){.selection = o->selection,
+		.reason = -1,
+		.why = "by the operator",
+		.expect = -1,
+		.shown = SHOWN};
 	while ((found = command_option(&command_revoke, argc, argv, options)) != -1) {
+		if (selection_option(&o->selection, found, optarg))
+			continue;
 		switch (found) {
-		case 's':
-			add_serial(o, optarg);
-			break;
 		case 'r':
 			o->reason = reason_parse(optarg);
 			break;
 		case 'w':
 			o->why = optarg;
 			break;
+		case 'e':
+			o->expect = number_parse("--expect", optarg, INT32_MAX);
+			break;
+		case 's':
+			o->shown = number_parse("--show", optarg, SHOWN_MAX);
+			break;
+		case 'n':
+			o->dry_run = true;
+			break;
 		default:
 			o->yes = true;
 		}
 	}
-	if (o->count == 0)
-		die("revoke: --serial HEX is missing");
-	if (o->reason < 0)
-		die("revoke: --reason REASON is missing; assayctl revoke --help lists them");
+	selection_complete(&o->selection);
+	check_options(o);
 }
 
-static void print_certificate(const struct admin_certificate *c)
+static void run_call(struct db *db, struct db_call *call)
+{
+	if (db_run_one(db, call) != OK)
+		die("revoke: database: %s", db_error(db));
+}
+
+static void print_certificate(const struct revocation_certificate *c)
 {
 	char serial[2 * SERIAL_LEN + 1], until[CLOCK_RFC3339_LEN + 1];
 
@@ -139,55 +165,114 @@ static void print_certificate(const struct admin_certificate *c)
 	putchar('\n');
 }
 
-static size_t show(struct db *db, const struct revoke_options *o)
+static void show_sample(struct db *db, const struct revoke_options *o)
 {
 	struct db_call call = {0};
-	size_t found;
 
-	admin_certificates_call(&call, o->list, o->count);
-	if (db_run_one(db, &call) != OK)
-		die("revoke: database: %s", db_error(db));
-	found = admin_certificates_count(&call);
-	for (size_t i = 0; i < found; i++) {
-		struct admin_certificate certificate;
+	revocation_sample_call(&call, &o->selection.wanted, (int)o->shown);
+	run_call(db, &call);
+	for (size_t i = 0; i < revocation_sample_count(&call); i++) {
+		struct revocation_certificate certificate;
 
-		admin_certificates_at(&call, i, &certificate);
+		revocation_sample_at(&call, i, &certificate);
 		print_certificate(&certificate);
-		admin_certificate_done(&certificate);
+		revocation_certificate_done(&certificate);
 	}
 	db_call_done(&call);
-	return found;
+}
+
+/* How many would change. */
+static int64_t show(struct db *db, const struct revoke_options *o)
+{
+	struct db_call call = {0};
+	struct revocation_selected found;
+
+	revocation_selected_call(&call, &o->selection.wanted, o->reason);
+	run_call(db, &call);
+	revocation_selected_result(&call, &found);
+	if (found.missing > 0)
+		die("revoke: %lld of %lld are unknown, have expired or are not selected; nothing "
+		    "was revoked",
+			(long long)found.missing, (long long)(found.found + found.missing));
+	show_sample(db, o);
+	if (found.found > o->shown)
+		printf("… and %lld more\n", (long long)(found.found - o->shown));
+	printf("%lld found, of %lld accounts, by %.*s; %lld would change, %lld are revoked "
+	       "already.\n",
+		(long long)found.found, (long long)found.accounts,
+		found.issuers.len > 0 ? (int)found.issuers.len : 6,
+		found.issuers.len > 0 ? (const char *)found.issuers.ptr : "nobody",
+		(long long)found.to_change, (long long)found.before);
+	db_call_done(&call);
+	return found.to_change;
+}
+
+/* Batch after batch, as long as there is one that no keeper has in hand. */
+static void work(struct db *db, int32_t act, struct revocation_act *ret)
+{
+	int64_t next_ms = clock_mono_ms() + LINE_MS;
+	bool more = true;
+
+	while (more) {
+		struct db_call step = {0}, call = {0};
+
+		revocation_step_call(&step, act);
+		run_call(db, &step);
+		more = revocation_step_result(&step);
+		db_call_done(&step);
+		if (more && clock_mono_ms() < next_ms)
+			continue;
+		revocation_act_call(&call, act);
+		run_call(db, &call);
+		revocation_act_result(&call, ret);
+		db_call_done(&call);
+		if (more)
+			printf("%d of %d\n", ret->revoked, ret->found);
+		fflush(stdout);
+		next_ms = clock_mono_ms() + LINE_MS;
+	}
+}
+
+static void revoke(struct db *db, const struct revoke_options *o, int64_t expect)
+{
+	struct db_call call = {0};
+	struct revocation_act state = {0};
+	int32_t act;
+
+	revocation_begin_call(&call, &o->selection.wanted, o->reason, o->why, expect);
+	run_call(db, &call);
+	act = revocation_begin_result(&call);
+	db_call_done(&call);
+	if (act != 0)
+		work(db, act, &state);
+	printf("%d revoked.\n", state.revoked);
+	if (act != 0 && !state.ended)
+		printf("The keeper is at the rest: act %d in revocations.sql.\n", act);
 }
 
 static int run_revoke(const char *conf_path, int argc, char **argv)
 {
-	CLEANUP(free) struct revoke_options *o = xcalloc(1, sizeof(*o));
+	struct revoke_options o = {0};
 	CLEANUP(conf_free) struct conf *conf = NULL;
 	CLEANUP(db_close) struct db *db = NULL;
 	CLEANUP_STR char *why = NULL;
-	struct db_call call = {0};
-	size_t found;
+	int64_t to_change;
 
-	parse_options(argc, argv, o);
+	parse_options(argc, argv, &o);
 	conf = command_conf(conf_path);
 	if (connect_db(conf, "assay-admin", revoke_stmts, &db, &why) != OK)
 		die("revoke: database: %s", why);
-	found = show(db, o);
-	if (found < o->count)
-		die("revoke: %zu of %zu are unknown or have expired; nothing was revoked",
-			o->count - found, o->count);
-	if (!o->yes) {
-		printf("Nothing was changed: say --yes to revoke %s.\n",
-			found == 1 ? "it" : "them");
-		return 0;
-	}
-	admin_revoke_call(&call, o->list, o->count, o->reason, o->why);
-	if (db_run_one(db, &call) != OK)
-		die("revoke: database: %s", db_error(db));
-	printf("%d revoked.\n", admin_revoke_result(&call));
-	db_call_done(&call);
+	to_change = show(db, &o);
+	if (o.expect >= 0 && o.expect != to_change)
+		die("revoke: %lld would change, and not %lld; nothing was revoked",
+			(long long)to_change, (long long)o.expect);
+	if (o.yes)
+		revoke(db, &o, to_change);
+	else
+		printf("Nothing was changed: to revoke, add --yes --expect %lld\n",
+			(long long)to_change);
+	selection_done(&o.selection);
 	return 0;
 }
 
-const struct command command_revoke = {"revoke", "revoke certificates by serial number", help,
-	run_revoke};
+const struct command command_revoke = {"revoke", "revoke certificates", help, run_revoke};

@@ -5,12 +5,6 @@ const struct db_stmt admin_overview_stmt = {"admin_overview",
 	"SELECT r_section, r_item, r_count, r_at FROM assay.admin_overview()", DB_ROWS, 0, {0}};
 const struct db_stmt admin_issuers_stmt = {"admin_issuers",
 	"SELECT r_name, r_certificate FROM assay.admin_issuers()", DB_ROWS, 0, {0}};
-const struct db_stmt admin_certificates_stmt = {"admin_certificates",
-	"SELECT serial, names, not_after, issued, revoked_at IS NOT NULL, coalesce(reason, 0)"
-	" FROM assay.admin_certificates($1, NULL, NULL, NULL)",
-	DB_ROWS, 1, {DB_T_BYTESES}};
-const struct db_stmt admin_revoke_stmt = {"admin_revoke", "SELECT assay.admin_revoke($1, $2, $3)",
-	DB_ONE_ROW, 3, {DB_T_BYTESES, DB_T_INT, DB_T_TEXT}};
 const struct db_stmt admin_issuance_stop_stmt = {"admin_issuance_stop",
 	"SELECT assay.admin_issuance_stop($1)", DB_ONE_ROW, 1, {DB_T_TEXT}};
 const struct db_stmt admin_issuance_start_stmt = {"admin_issuance_start",
@@ -59,54 +53,6 @@ void admin_issuers_at(const struct db_call *c, size_t i, struct bytes *ret_name,
 {
 	*ret_name = db_bytes(c->result, (int)i, 0);
 	*ret_der = db_bytes(c->result, (int)i, 1);
-}
-
-void admin_certificates_call(struct db_call *c, const struct bytes *serials, size_t count)
-{
-	db_call_init(c, &admin_certificates_stmt);
-	db_bind_byteses(c, serials, count);
-}
-
-size_t admin_certificates_count(const struct db_call *c)
-{
-	return (size_t)db_nrows(c->result);
-}
-
-void admin_certificates_at(const struct db_call *c, size_t i, struct admin_certificate *ret)
-{
-	int row = (int)i;
-
-	*ret = (struct admin_certificate){
-		.serial = db_bytes(c->result, row, 0),
-		.nnames = (size_t)db_array_count(c->result, row, 1),
-		.not_after_us = db_time(c->result, row, 2),
-		.issued = db_bool(c->result, row, 3),
-		.revoked = db_bool(c->result, row, 4),
-		.reason = db_int(c->result, row, 5),
-	};
-	ret->names = xcalloc(ret->nnames + 1, sizeof(*ret->names));
-	for (size_t n = 0; n < ret->nnames; n++)
-		ret->names[n] = db_array_at(c->result, row, 1, (int)n);
-}
-
-void admin_certificate_done(struct admin_certificate *certificate)
-{
-	free(certificate->names);
-	*certificate = (struct admin_certificate){0};
-}
-
-void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t count, int reason,
-	const char *why)
-{
-	db_call_init(c, &admin_revoke_stmt);
-	db_bind_byteses(c, serials, count);
-	db_bind_int(c, reason);
-	db_bind_str(c, why);
-}
-
-int32_t admin_revoke_result(const struct db_call *c)
-{
-	return db_int(c->result, 0, 0);
 }
 
 void admin_issuance_stop_call(struct db_call *c, const char *reason)

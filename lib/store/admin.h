@@ -4,8 +4,8 @@
 
 #include "lib/store/db.h"
 
-extern const struct db_stmt admin_overview_stmt, admin_issuers_stmt, admin_certificates_stmt,
-	admin_revoke_stmt, admin_issuance_stop_stmt, admin_issuance_start_stmt,
+extern const struct db_stmt admin_overview_stmt, admin_issuers_stmt,
+	admin_issuance_stop_stmt, admin_issuance_start_stmt,
 	admin_issuance_drain_stmt, admin_issuance_status_stmt;
 
 struct admin_figure {
@@ -22,26 +22,6 @@ void admin_issuers_call(struct db_call *c);
 size_t admin_issuers_count(const struct db_call *c);
 void admin_issuers_at(const struct db_call *c, size_t i, struct bytes *ret_name,
 	struct bytes *ret_der);
-
-/* Certificates that are known and not expired. */
-struct admin_certificate {
-	struct bytes serial;
-	size_t nnames;
-	struct bytes *names; /* array owned, texts borrowed: admin_certificate_done */
-	int64_t not_after_us;
-	bool issued; /* false: reserved, and perhaps signed by a signer that died */
-	bool revoked;
-	int32_t reason;
-};
-void admin_certificates_call(struct db_call *c, const struct bytes *serials, size_t count);
-size_t admin_certificates_count(const struct db_call *c);
-void admin_certificates_at(const struct db_call *c, size_t i, struct admin_certificate *ret);
-void admin_certificate_done(struct admin_certificate *certificate);
-
-/* How many it changed. */
-void admin_revoke_call(struct db_call *c, const struct bytes *serials, size_t count, int reason,
-	const char *why);
-int32_t admin_revoke_result(const struct db_call *c);
 
 /* The kill switch of issuance (sql/api/stop.sql). True: this call changed it. */
 void admin_issuance_stop_call(struct db_call *c, const char *reason);

@@ -87,9 +87,10 @@ enum store_code certificate_get_result(const struct db_call *c, struct certifica
 
 /* revokeCert (section 7.6). der is compared whole with what is stored (STORE_NOT_FOUND otherwise).
  * account NULL: signed by the certificate's own key; the caller has proved that the request's key
- * is the certificate's. account given: its own certificate, or it holds valid authorizations for
- * every name (STORE_UNAUTHORIZED otherwise). by the certificate's key with reason 1 (or raising an
- * earlier reason to 1): the key is blocked as well. */
+ * is the certificate's. Whatever becomes of it then, the key is blocked and the keeper revokes its
+ * other certificates; the reason is keyCompromise, also instead of an earlier one. account given:
+ * its own certificate, or it holds valid authorizations for every name (STORE_UNAUTHORIZED
+ * otherwise) and the reason is cessationOfOperation. STORE_EXPIRED, STORE_ALREADY_REVOKED. */
 extern const struct db_stmt revoke_stmt;
 void revoke_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], struct bytes serial, struct bytes der,

@@ -9,6 +9,10 @@ const struct db_stmt partitions_stmt = {"partitions", "SELECT assay.partitions($
 	2, {DB_T_INT, DB_T_BIGINT}};
 const struct db_stmt audit_seal_stmt = {"audit_seal", "SELECT assay.audit_seal($1)", DB_ONE_ROW, 1,
 	{DB_T_INT}};
+const struct db_stmt revocation_sweep_stmt = {"revocation_sweep", "SELECT assay.revocation_sweep()",
+	DB_ONE_ROW, 0, {0}};
+const struct db_stmt certificates_tidy_stmt = {"certificates_tidy",
+	"SELECT assay.certificates_tidy()", DB_NOTHING, 0, {0}};
 const struct db_stmt heartbeat_stmt = {"heartbeat", "SELECT assay.heartbeat($1, $2, $3)",
 	DB_NOTHING, 3, {DB_T_TEXT, DB_T_TEXT, DB_T_INT}};
 const struct db_stmt workers_alive_stmt = {"workers_alive",
@@ -51,6 +55,16 @@ void audit_seal_call(struct db_call *c, int limit)
 {
 	db_call_init(c, &audit_seal_stmt);
 	db_bind_int(c, limit);
+}
+
+void revocation_sweep_call(struct db_call *c)
+{
+	db_call_init(c, &revocation_sweep_stmt);
+}
+
+void certificates_tidy_call(struct db_call *c)
+{
+	db_call_init(c, &certificates_tidy_stmt);
 }
 
 void heartbeat_call(struct db_call *c, const char *program, const char *host, int pid)

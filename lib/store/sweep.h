@@ -28,6 +28,16 @@ void partitions_call(struct db_call *c, int days_ahead, int64_t retention_secs);
 extern const struct db_stmt audit_seal_stmt;
 void audit_seal_call(struct db_call *c, int limit);
 
+/* One batch of what is to be revoked: acts of operators that were begun, and certificates whose key
+ * was reported compromised (sql/api/revocation_act.sql). One int: how many certificates were looked
+ * at; 0: nothing is left for now. */
+extern const struct db_stmt revocation_sweep_stmt;
+void revocation_sweep_call(struct db_call *c);
+
+/* Indexes the names of new certificates, and forgets revocations that were journalled long ago. */
+extern const struct db_stmt certificates_tidy_stmt;
+void certificates_tidy_call(struct db_call *c);
+
 /* Heartbeats, for status and /ready: every program with a database role calls it now and then. */
 extern const struct db_stmt heartbeat_stmt;
 void heartbeat_call(struct db_call *c, const char *program, const char *host, int pid);

@@ -1,10 +1,10 @@
--- A certificate key is known to others: revoke all unexpired certificates with it (keyCompromise) and refuse it from now on:
---   psql -U assay-admin -v spki_sha256=HEX -v why='…' [-v commit=1] -f revoke_by_key.sql
--- Shows what would be revoked; acts only with commit=1.
+-- A certificate's key is known to others: revoke all unexpired certificates with it as keyCompromise, whoever has them,
+-- and refuse it from now on:
+--   psql -U assay-admin -v spki_sha256=HEX -v why='…' [-v go=yes -v expect=N] -f revoke_by_key.sql
+-- Shows what would be revoked, and how many; acts with -v go=yes -v expect=N, when it is N still.
+-- The key is refused from that moment, also when N is 0, and what is being issued with it then is revoked by the keeper.
+-- SHA-256 of a key: openssl x509 -in CERT -noout -pubkey | openssl pkey -pubin -outform DER | openssl dgst -sha256
 \set ON_ERROR_STOP on
-\set reason 1
-SELECT '' AS serials, '' AS account, '' AS name, decode(:'spki_sha256', 'hex') AS spki \gset
+SELECT :'spki_sha256' AS spki_sha256 \gset
+\set reason keyCompromise
 \ir revoke_common.psql
-\if :act
-	SELECT assay.admin_block_key(:'spki'::bytea, :'why') AS key_blocked_now;
-\endif

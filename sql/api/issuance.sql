@@ -91,6 +91,9 @@ CREATE OR REPLACE FUNCTION issuance_record(p_orders uuid[], p_attempts integer[]
 	p_crl_shards integer[])
 RETURNS SETOF uuid
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	-- Taken before the statement's look at blocked_keys: revocation_cascade waits for who may have looked too early.
+	v_xid xid8 := pg_current_xact_id();
 BEGIN
 	IF NOT pg_try_advisory_xact_lock_shared(1634955641, 6) THEN
 		RETURN;

@@ -412,6 +412,22 @@ def test_the_certificates_key_revokes_it_and_is_blocked(client, new_client, work
     assert client.finalize(order, make_csr([name], key.private)).problem == "badCSR"
 
 
+def test_an_expired_certificate_is_not_revoked(client, new_client, workers):
+    key = Key()
+    _, cert = make_valid(client, workers, [fresh()], key.private)
+    workers("SET session_replication_role = replica")
+    workers("UPDATE assay.certificates SET not_after = now() WHERE der = %s", cert.public_bytes(serialization.Encoding.DER))
+    workers("RESET session_replication_role")
+    answer = client.revoke(cert, 4)
+    assert (answer.status, answer.problem) == (403, "unauthorized") and "expired" in answer.json["detail"]
+    assert client.revoke(cert, key=key, kid=None).status == 403
+    assert new_client().revoke(cert).problem == "unauthorized"
+    assert reason_of(workers, cert) is None
+    name = fresh()
+    order = make_ready(client, workers, [name])
+    assert client.finalize(order, make_csr([name], key.private)).problem == "badCSR", "its key was shown to us"
+
+
 def test_an_account_key_is_no_certificate_key(client, workers):
     _, cert = make_valid(client, workers, [fresh()])
     assert client.revoke(cert, kid=None).problem == "unauthorized"

@@ -41,7 +41,7 @@ SELECT is(count(*), 0::bigint, 'nothing is reserved') FROM reserved(:'d', 1, :'s
 SELECT issuance_refuse(ARRAY[:'d'::uuid], '{1}', '{"{}"}');
 SELECT is(status_of(:'d'), 4, 'refused');
 SELECT id AS k FROM given_processing(:'a', 'k.org') \gset
-SELECT taken(:'k'), key_block(sha256('key'), 'test');
+SELECT taken(:'k'), keys_block(ARRAY[sha256('key')], 'test', false);
 SELECT is(count(*), 0::bigint, 'nor when its key was blocked') FROM reserved(:'k', 1, :'s3');
 SELECT id AS c FROM given_order(:'b', 'c.org') \gset
 SELECT validated(:'b', o) FROM order_get(:'b', thumb(:'b'), :'c') o;

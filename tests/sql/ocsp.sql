@@ -31,7 +31,7 @@ SELECT is(responder_register(:'r1', sha256('issuer'), 'spki1', 'h'), 0, 'a key i
 SELECT is(responder_register(:'r1', sha256('issuer'), 'spki1', 'h'), 0, 'and again');
 SELECT is(responder_register(:'r2', sha256('issuer'), 'spki1', 'h'), 2, 'not under another id');
 SELECT is(responder_register(:'r1', sha256('issuer'), 'spki2', 'h'), 2, 'nor another key under its id');
-SELECT key_block(sha256('bad'), 'test') \g /dev/null
+SELECT keys_block(ARRAY[sha256('bad')], 'test', false) \g /dev/null
 SELECT is(responder_register(:'r2', sha256('issuer'), 'bad', 'h'), 3, 'nor a blocked key');
 SELECT is((SELECT array_agg(r_answers) FROM ocsp_issuers() WHERE r_id = :i), '{f}', 'it answers nothing yet');
 SELECT set_eq('SELECT r_id FROM sweep_due(10, 60) WHERE r_kind = 3', ARRAY[:'r1'::uuid], 'the keeper queues it');

@@ -30,11 +30,12 @@ may assay-signer heartbeat issuer_register issuer_record issuance_claim issuance
 may assay-ocsp heartbeat ocsp_issuers ocsp_get
 may assay-ocsp-signer heartbeat ocsp_issuers ocsp_status ocsp_due_changed ocsp_due_new ocsp_due_again ocsp_store responder_register \
 	responder_get
-may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files
-may assay-admin admin_certificates admin_revoke admin_block_key admin_account_revoke admin_account admin_stuck admin_status \
+may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal revocation_sweep certificates_tidy \
+	crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files
+may assay-admin admin_reason admin_serials admin_selected admin_sample admin_revoke admin_revoke_step admin_acts \
+	admin_block_key admin_unblock_key admin_blocked_key admin_account_revoke admin_account admin_stuck admin_status \
 	admin_overview admin_issuers admin_crls admin_crl_import admin_responders admin_issuance_stop admin_issuance_start \
-	admin_issuance_drain admin_issuance_status \
-	audit_verify
+	admin_issuance_drain admin_issuance_status audit_verify
 # Nobody logs in as the owner, and a role that is none of ours gets nowhere.
 psql -X -q -c 'CREATE ROLE stranger LOGIN' >/dev/null
 if psql -X -U assay-owner -c 'SELECT 1' >/dev/null 2>&1 || psql -X -U stranger -c 'SELECT 1' >/dev/null 2>&1; then

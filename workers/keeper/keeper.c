@@ -1,9 +1,10 @@
 /* keeper.c — assay-keeper: what must happen now and then, whoever else is up.
  *
  * Every sweep it queues rows that are due and that nobody works on (so a lost Redis costs delay,
- * never an order), turns dead letters into refused orders, and seals the audit rows; now and then
- * it makes partitions and forgets consumers that died. Each act is one idempotent call, so that any
- * number of keepers may run side by side, and missing one sweep is no harm. */
+ * never an order), turns dead letters into refused orders, revokes what is marked to be, and seals
+ * the audit rows; now and then it makes partitions and forgets consumers that died. Each act is one
+ * idempotent call, so that any number of keepers may run side by side, and missing one sweep is no
+ * harm. */
 #include <stdio.h>
 
 #include "lib/base/clock.h"
@@ -22,10 +23,13 @@
 #define PARTITION_MS 3600000
 #define PRUNE_MS 600000
 #define CONSUMER_IDLE_MS 3600000
+#define TIDY_MS 30000
+#define REVOKE_MS 1000 /* at a stretch, before everything else has its turn */
 
 struct keeper {
 	struct process process;
-	int64_t sweep_ms, partition_ms, prune_ms; /* when next */
+	int64_t sweep_ms, partition_ms, prune_ms, tidy_ms; /* when next */
+	bool revoking;                                     /* more is left than was done */
 };
 
 static const enum job_kind job_of_sweep[] = {[SWEEP_VALIDATE] = JOB_VALIDATE,
@@ -159,6 +163,36 @@ static void make_partitions(struct keeper *k)
 	db_call_done(&call);
 }
 
+/* Batches of acts and of compromised keys, each a short transaction of its own. */
+static void revoke_marked(struct keeper *k)
+{
+	int64_t until = clock_mono_ms() + REVOKE_MS, total = 0;
+
+	k->revoking = true;
+	while (k->revoking && clock_mono_ms() < until && !stop_requested()) {
+		struct db_call call = {0};
+		bool ok;
+
+		revocation_sweep_call(&call);
+		ok = run(k, &call, "revocations not made");
+		k->revoking = ok && db_int(call.result, 0, 0) > 0;
+		if (k->revoking)
+			total += db_int(call.result, 0, 0);
+		db_call_done(&call);
+	}
+	if (total > 0)
+		log_event(LOG_LEVEL_INFO, "worked on revocations", F_INT("certificates", total));
+}
+
+static void tidy(struct keeper *k)
+{
+	struct db_call call = {0};
+
+	certificates_tidy_call(&call);
+	(void)run(k, &call, "certificates not tidied");
+	db_call_done(&call);
+}
+
 static void prune_consumers(struct keeper *k)
 {
 	static const enum job_stream streams[] = {STREAM_VALIDATION, STREAM_ISSUANCE};
@@ -198,6 +232,10 @@ static void keep(struct keeper *k)
 		make_partitions(k);
 	if (rds && take_turn(&k->prune_ms, PRUNE_MS))
 		prune_consumers(k);
+	if (db && take_turn(&k->tidy_ms, TIDY_MS))
+		tidy(k);
+	if (db)
+		revoke_marked(k);
 	if (!db || !take_turn(&k->sweep_ms, k->process.conf->workers.sweep_secs * 1000))
 		return;
 	seal_audit(k);
@@ -211,7 +249,8 @@ static void keep(struct keeper *k)
 int main(int argc, char **argv)
 {
 	static const struct db_stmt *const stmts[] = {&sweep_due_stmt, &sweep_dead_stmt,
-		&partitions_stmt, &audit_seal_stmt, NULL};
+		&partitions_stmt, &audit_seal_stmt, &revocation_sweep_stmt, &certificates_tidy_stmt,
+		NULL};
 	static struct keeper keeper;
 
 	process_init(&keeper.process, argc, argv, "assay-keeper",
@@ -225,7 +264,11 @@ int main(int argc, char **argv)
 		(void)process_reload(&keeper.process);
 		keep(&keeper);
 		left = keeper.sweep_ms - clock_mono_ms();
-		process_wait(&keeper.process, -1, left > 0 ? left : 1000);
+		if (keeper.revoking)
+			left = 0;
+		else if (left <= 0)
+			left = 1000;
+		process_wait(&keeper.process, -1, left);
 	}
 	log_event(LOG_LEVEL_INFO, "stopped");
 	process_done(&keeper.process);
