@@ -147,7 +147,7 @@ static void parallel_responses_queue_one_challenge(void **state)
 
 #define CROSSING_ORDERS 8
 
-struct crossing {
+struct entangled {
 	struct client clients[2];
 	struct placed orders[CROSSING_ORDERS]; /* of the first, each of eight names */
 	uint8_t keys[8][32];
@@ -156,7 +156,7 @@ struct crossing {
 /* One batch, in this order or in the opposite one, as strangers may choose it. */
 static void run_crossing(struct runner *me, struct db_call *calls, size_t count)
 {
-	struct db_call *list[BATCH + 32];
+	struct db_call *list[BATCH + 32] = {NULL};
 
 	for (size_t i = 0; i < count; i++)
 		list[i] = &calls[me->number % 2 == 0 ? i : count - 1 - i];
@@ -167,7 +167,7 @@ static void run_crossing(struct runner *me, struct db_call *calls, size_t count)
 
 static void act_crossing_accounts(struct runner *me)
 {
-	const struct crossing *x = me->shared;
+	const struct entangled *x = me->shared;
 	struct db_call calls[BATCH + 32] = {0};
 	size_t count = 0;
 
@@ -187,7 +187,7 @@ static void act_crossing_accounts(struct runner *me)
 
 static void act_crossing_authzs(struct runner *me)
 {
-	const struct crossing *x = me->shared;
+	const struct entangled *x = me->shared;
 	const struct client *c = &x->clients[0];
 	struct db_call calls[BATCH + 32] = {0};
 	size_t count = 0;
@@ -205,7 +205,7 @@ static void act_crossing_authzs(struct runner *me)
 static void crossing_batches_of_handlers_wait_for_each_other_in_one_direction(void **state)
 {
 	for (int round = 0; round < 5; round++) {
-		struct crossing x = {.clients = {client_new(&r), client_new(&r)}};
+		struct entangled x = {.clients = {client_new(&r), client_new(&r)}};
 
 		for (size_t i = 0; i < CROSSING_ORDERS; i++)
 			x.orders[i] = order_place(&r, &x.clients[0],
