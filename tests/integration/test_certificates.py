@@ -4,6 +4,7 @@ import datetime
 import hashlib
 import json
 import subprocess
+import time
 
 import pytest
 from acme_client import Key, b64url, certificates, leaf_key, make_csr
@@ -222,6 +223,20 @@ def test_the_certificates_key_revokes_and_is_refused_from_then_on(client, new_cl
     order = client.new_order([name])
     assert_problem(client.finalize(order, make_csr([name], key.private)), 400, "badCSR")
     assert client.get(order.location).json["status"] == "ready"
+
+
+def test_a_key_that_revokes_takes_the_certificates_of_others_with_it(client, new_client, dns, db):
+    """The keeper finds them; one that was revoked for another reason becomes keyCompromise, too."""
+    key, other = Key("ES256"), new_client()
+    leaves = [issue(who, dns, [fresh("shared")], key.private)[1][0] for who in (client, other, other)]
+    assert other.revoke(leaves[2], 4).status == 200
+    assert new_client(account=False).revoke(leaves[0], 4, key=key, kid=None).status == 200
+    end = time.monotonic() + 15
+    while [row_of(db, leaf) for leaf in leaves] != [(True, 1)] * 3:
+        assert time.monotonic() < end, [row_of(db, leaf) for leaf in leaves]
+        time.sleep(0.1)
+    assert db.one("select count(*) from assay.revocations where serial = any(%s)", [serial_of(leaf) for leaf in leaves]) == 4
+    assert_problem(other.revoke(leaves[1]), 400, "alreadyRevoked")
 
 
 def test_after_the_account_the_key_may_still_say_that_it_is_compromised(client, new_client, dns, db):

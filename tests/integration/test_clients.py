@@ -115,6 +115,22 @@ def test_certbot_standalone_then_renews_and_revokes(stack, tmp_path):
         assert cursor.fetchone() == (True, 4)
 
 
+def test_certbot_revokes_for_every_reason_and_by_the_certificates_key(stack, tmp_path, webroot):
+    reasons = {"unspecified": 0, "affiliationchanged": 3, "superseded": 4, "cessationofoperation": 5, "keycompromise": 1}
+    for reason, number in reasons.items():
+        name = fresh("reason")
+        certbot(stack, tmp_path, "certonly", "--webroot", "-w", str(webroot), *REGISTER, "-d", name)
+        leaf = verify(stack, live(tmp_path, name), [name])
+        folder = tmp_path / "etc" / "live" / name
+        # Certbot signs with the account's key or with the certificate's.
+        by = ["--cert-path", folder / "cert.pem", "--key-path", folder / "privkey.pem"] if number == 1 else ["--cert-name", name]
+        certbot(stack, tmp_path, "revoke", *by, "--reason", reason, "--no-delete-after-revoke")
+        with psycopg2.connect(stack["DATABASE_URL"]) as db, db.cursor() as cursor:
+            cursor.execute("select c.reason, exists (select from assay.blocked_keys b where b.spki_sha256 = c.spki_sha256)"
+                           " from assay.certificates c where serial = %s", (leaf.serial_number.to_bytes(18, "big"),))
+            assert cursor.fetchone() == (number, number == 1)
+
+
 def test_certbot_webroot_with_several_names(stack, tmp_path, webroot):
     names = [fresh("webroot") for _ in range(3)]
     certbot(stack, tmp_path, "certonly", "--webroot", "-w", str(webroot), *REGISTER, *[a for n in names for a in ("-d", n)])

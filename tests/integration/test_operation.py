@@ -1,5 +1,6 @@
 """Operating it: programs stop and start under load, configurations change, data services hang, operators look and act."""
 
+import hashlib
 import os
 import re
 import signal
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 from acme_client import Key, make_csr
+from cryptography.hazmat.primitives import serialization
 from responders import until
 from steps import fresh, issue, ready_order, twin, uuid_of
 
@@ -273,7 +275,7 @@ def test_the_operator_revokes_by_serial_number(stack, client, dns, db):
         assert assayctl(stack, "revoke", *words, "--yes").returncode != 0
 
 
-def psql(stack, script, **variables):
+def psql(stack, script, status=0, **variables):
     with open(os.path.join(stack.etc, "secrets", "database", "assay-admin"), encoding="ascii") as text:
         password = text.readline().strip()
     scripts = os.path.join(os.path.dirname(os.path.dirname(stack["ASSAYCTL"])), "share", "assay", "sql", "admin")
@@ -282,7 +284,7 @@ def psql(stack, script, **variables):
     done = subprocess.run(["psql", "-XAt", "-h", host, "-U", "assay-admin", "-d", "assay", *words, "-f",
                            os.path.join(scripts, script)], env={**os.environ, "PGPASSWORD": password}, text=True, timeout=60,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == status, done.stdout
     return done.stdout
 
 
@@ -292,16 +294,37 @@ def test_the_operators_scripts_look_revoke_block_and_verify(stack, new_client, d
     serial = f"{leaf.serial_number:036x}"
     dry = psql(stack, "revoke_by_name.sql", name=name, reason=4, why="test")
     assert serial in dry and "Dry run" in dry and client.new_order([name]).status == 201
-    psql(stack, "revoke_by_name.sql", name=name, reason=4, why="test", commit=1)
+    assert "revoked|1" in psql(stack, "revoke_by_name.sql", name=name, reason="superseded", why="test", go="yes", expect=1)
     assert client.revoke(leaf).problem == "alreadyRevoked"
     assert "alive" in psql(stack, "status.sql") and psql(stack, "stuck.sql").strip() == ""
     assert psql(stack, "audit_verify.sql").strip() == ""
+
+
+def test_a_key_is_blocked_with_all_its_certificates_and_let_go(stack, new_client, dns, db):
+    key = Key("ES256")
+    names = [fresh("leaked") for _ in range(3)]
+    leaves = [issue(new_client(), dns, [name], key.private)[1][0] for name in names]
+    spki = hashlib.sha256(key.private.public_key().public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).hexdigest()
+    refused = psql(stack, "revoke_by_key.sql", status=3, spki_sha256=spki, why="leaked", go="yes", expect=2)
+    assert "certificates that would change: 3; expected: 2" in refused
+    assert "revoked|3" in psql(stack, "revoke_by_key.sql", spki_sha256=spki, why="leaked", go="yes", expect=3)
+    for leaf in leaves:
+        assert db.one("select reason from assay.certificates where serial = %s", leaf.serial_number.to_bytes(18, "big")) == 1
+    assert "leaked" in psql(stack, "revocations.sql")
+    client = new_client()
+    order = ready_order(client, dns, [names[0]])
+    csr = make_csr([names[0]], key.private)
+    assert client.finalize(order, csr).problem == "badCSR"
+    assert psql(stack, "block_key.sql", spki_sha256=spki, why="again", go="yes").split()[-1] == "f"
+    assert psql(stack, "unblock_key.sql", spki_sha256=spki, why="a test", go="yes").split()[-1] == "t"
+    assert client.finalize(order, csr).status == 200
 
 
 def test_an_account_that_the_operator_revokes_is_401_at_once(stack, new_client, dns):
     client = new_client()
     name = fresh("closed")
     order = ready_order(client, dns, [name])
-    assert "t" in psql(stack, "account_revoke.sql", account=uuid_of(client.kid), why="test", commit=1).split()
+    assert "t" in psql(stack, "account_revoke.sql", account=uuid_of(client.kid), why="test", go="yes").split()
     for answer in (client.get(client.kid), client.new_order([name]), client.finalize(order, make_csr([name]))):
         assert (answer.status, answer.problem) == (401, "unauthorized")
