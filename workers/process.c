@@ -161,6 +161,11 @@ void process_done(struct process *p)
 	conf_free(p->conf);
 }
 
+struct db *process_new_db(const struct process *p, const struct db_stmt *const stmts[])
+{
+	return db_new(p->conf->database.uri, p->program, p->db_password, stmts);
+}
+
 struct rds *process_new_rds(const struct process *p)
 {
 	return rds_new(conf_redis(p->conf), p->program, p->rds_password);

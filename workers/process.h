@@ -47,6 +47,8 @@ void process_done(struct process *p);
 bool process_db_ready(struct process *p);
 bool process_rds_ready(struct process *p);
 bool process_both_ready(struct process *p);
+/* One more connection to the database, for another thread; not connected yet: db_ensure. */
+struct db *process_new_db(const struct process *p, const struct db_stmt *const stmts[]);
 /* One more Redis connection, for another thread. */
 struct rds *process_new_rds(const struct process *p);
 /* Sends the heartbeat when it is due; to be called when the database is ready. */

@@ -43,6 +43,11 @@ struct rds *worker_rds(struct worker *w)
 	return w->process.rds;
 }
 
+struct db *worker_new_db(const struct worker *w, const struct db_stmt *const stmts[])
+{
+	return process_new_db(&w->process, stmts);
+}
+
 void *worker_state(const struct worker *w)
 {
 	return w->state;

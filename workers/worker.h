@@ -38,6 +38,8 @@ int worker_main(int argc, char **argv, const struct worker_ops *ops);
 const struct conf *worker_conf(const struct worker *w);
 struct db *worker_db(struct worker *w);
 struct rds *worker_rds(struct worker *w);
+/* One more connection to the database, for a thread of the program's own; not connected yet. */
+struct db *worker_new_db(const struct worker *w, const struct db_stmt *const stmts[]);
 void *worker_state(const struct worker *w);
 void worker_set_state(struct worker *w, void *state);
 /* In start(): instead of in_flight_max, when it comes from the configuration. */

@@ -21,8 +21,11 @@
 
 static const char *const stream_keys[] =
 	{[STREAM_VALIDATION] = "q:val", [STREAM_ISSUANCE] = "q:sign"};
-static const uint8_t kind_letters[] =
-	{[JOB_VALIDATE] = 'v', [JOB_CAA] = 'c', [JOB_SIGN] = 's', [JOB_RESPONDER] = 'r'};
+static const uint8_t kind_letters[] = {[JOB_VALIDATE] = 'v',
+	[JOB_CAA] = 'c',
+	[JOB_SIGN] = 's',
+	[JOB_RESPONDER] = 'r',
+	[JOB_CRL] = 'l'};
 
 static struct bytes key_of(enum job_stream stream)
 {
@@ -31,7 +34,7 @@ static struct bytes key_of(enum job_stream stream)
 
 static enum job_stream stream_of(enum job_kind kind)
 {
-	return kind == JOB_SIGN || kind == JOB_RESPONDER ? STREAM_ISSUANCE : STREAM_VALIDATION;
+	return kind == JOB_VALIDATE || kind == JOB_CAA ? STREAM_VALIDATION : STREAM_ISSUANCE;
 }
 
 void job_append(struct rds *rds, enum job_kind kind, const struct ident *id)

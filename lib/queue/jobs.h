@@ -2,16 +2,17 @@
  * believes only the row.
  *
  * Streams "q:val" (kinds v = validate authorization, c = CAA recheck of an order) and "q:sign" (s =
- * issue an order, r = issue an OCSP responder's certificate), each with the consumer group "w"; an
- * entry is one field: kind letter → id. Dead letters go to "q:dead". Workers publish the ids they
- * finished on channel "done" (22-character ids, concatenated); handlers with parked requests
- * listen. Streams are bounded: what falls off the end is queued again by the keeper's sweep. */
+ * issue an order, r = issue an OCSP responder's certificate, l = make a revocation list), each with
+ * the consumer group "w"; an entry is one field: kind letter → id. Dead letters go to "q:dead".
+ * Workers publish the ids they finished on channel "done" (22-character ids, concatenated);
+ * handlers with parked requests listen. Streams are bounded: what falls off the end is queued again
+ * by the keeper's sweep. */
 #pragma once
 
 #include "lib/base/ident.h"
 #include "lib/queue/rds.h"
 
-enum job_kind { JOB_VALIDATE, JOB_CAA, JOB_SIGN, JOB_RESPONDER };
+enum job_kind { JOB_VALIDATE, JOB_CAA, JOB_SIGN, JOB_RESPONDER, JOB_CRL };
 enum job_stream { STREAM_VALIDATION, STREAM_ISSUANCE };
 
 #define JOB_DELIVERIES_MAX 5

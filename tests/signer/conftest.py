@@ -60,7 +60,10 @@ class Ca:
             "issuer main.ca_issuers_url": "http://pki.example.org/issuer.cer",
             "issuer main.crl_url": "http://pki.example.org/issuer.crl",
             "profile six_days.validity": "6d",
+            "issuer main.crl_shards": "4",
             "profile classic.common_name": "yes",
+            "profile brief.validity": "6d",
+            "profile brief.crl": "no",
         }
         self.init = assayctl("init", "--dir", self.dir, "--root-key", f"{folder}/root.key", "--base-url",
                              "https://acme.example.org", "--name", "Test CA", *words,

@@ -1,22 +1,25 @@
 /* keeper.c — assay-keeper: what must happen now and then, whoever else is up.
  *
  * Every sweep it queues rows that are due and that nobody works on (so a lost Redis costs delay,
- * never an order), turns dead letters into refused orders, revokes what is marked to be, and seals
- * the audit rows; now and then it makes partitions and forgets consumers that died. Each act is one
- * idempotent call, so that any number of keepers may run side by side, and missing one sweep is no
- * harm. */
+ * never an order), turns dead letters into refused orders, revokes what is marked to be, seals the
+ * audit rows, and publishes revocation lists; now and then it makes partitions and forgets
+ * consumers that died. Each act is one idempotent call, so that any number of keepers may run side
+ * by side, and missing one sweep is no harm. */
 #include <stdio.h>
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/stop.h"
 #include "lib/queue/jobs.h"
+#include "lib/store/crl.h"
 #include "lib/store/sweep.h"
+#include "workers/keeper/publish.h"
 #include "workers/process.h"
 
 #define SWEEP_LIMIT 1000      /* rows of each kind in one call */
 #define ROUNDS 20             /* calls of one kind in one sweep: the rest waits for the next */
 #define SWEEP_BACKOFF_SECS 15 /* a row that was queued is not queued again before */
+#define CHANGES_LIMIT 20000   /* revocations that are collected in one call */
 #define DEAD_LIMIT 64
 #define SEAL_LIMIT 5000 /* about so many audit rows in one call */
 #define PARTITION_DAYS 7
@@ -30,6 +33,7 @@ struct keeper {
 	struct process process;
 	int64_t sweep_ms, partition_ms, prune_ms, tidy_ms; /* when next */
 	bool revoking;                                     /* more is left than was done */
+	struct publisher publisher;
 };
 
 static const enum job_kind job_of_sweep[] = {[SWEEP_VALIDATE] = JOB_VALIDATE,
@@ -95,6 +99,39 @@ static void sweep_due(struct keeper *k)
 		log_event(LOG_LEVEL_INFO, "queued what was due", F_INT("jobs", total));
 }
 
+/* What was revoked since becomes due shards, crl.delay behind the first of each. */
+static void collect_revocations(struct keeper *k)
+{
+	bool more = true;
+
+	for (int round = 0; round < ROUNDS && more && !stop_requested(); round++) {
+		struct db_call call = {0};
+
+		crl_schedule_call(&call, CHANGES_LIMIT, (int)k->process.conf->crl.delay_secs);
+		more = run(k, &call, "revocations not collected") &&
+			db_int(call.result, 0, 0) == CHANGES_LIMIT;
+		db_call_done(&call);
+	}
+}
+
+static void queue_crls(struct keeper *k)
+{
+	CLEANUP(free) struct ident *ids = NULL;
+	struct db_call call = {0};
+	size_t count = 0;
+
+	crl_due_call(&call, SWEEP_LIMIT, SWEEP_BACKOFF_SECS);
+	if (run(k, &call, "revocation lists not queued"))
+		count = crl_due_count(&call);
+	ids = xcalloc(count + 1, sizeof(*ids));
+	for (size_t i = 0; i < count; i++)
+		ids[i] = crl_due_at(&call, i);
+	db_call_done(&call);
+	if (jobs_enqueue(k->process.rds, JOB_CRL, ids, count) != OK)
+		log_event(LOG_LEVEL_WARNING, "revocation lists not queued",
+			F_STR("cause", rds_error(k->process.rds)));
+}
+
 static void log_dead(const struct job *job, const char *message)
 {
 	char id[IDENT_TEXT_LEN + 1];
@@ -109,6 +146,11 @@ static bool bury(struct keeper *k, const struct job *job)
 	struct db_call call = {0};
 	bool ok;
 
+	/* The shard stays due. */
+	if (job->kind == JOB_CRL) {
+		log_dead(job, "revocation list failed too often");
+		return true;
+	}
 	sweep_dead_call(&call, sweep_of_job[job->kind], &job->id);
 	ok = run(k, &call, "dead letter not settled");
 	db_call_done(&call);
@@ -239,18 +281,22 @@ static void keep(struct keeper *k)
 	if (!db || !take_turn(&k->sweep_ms, k->process.conf->workers.sweep_secs * 1000))
 		return;
 	seal_audit(k);
+	collect_revocations(k);
 	/* A row is not pushed back as queued when there is no queue. */
 	if (rds) {
 		sweep_dead(k);
 		sweep_due(k);
+		queue_crls(k);
 	}
+	publish_run(&k->publisher, &k->process);
 }
 
 int main(int argc, char **argv)
 {
 	static const struct db_stmt *const stmts[] = {&sweep_due_stmt, &sweep_dead_stmt,
 		&partitions_stmt, &audit_seal_stmt, &revocation_sweep_stmt, &certificates_tidy_stmt,
-		NULL};
+		&crl_schedule_stmt, &crl_due_stmt, &crl_files_stmt, &crl_part_stmt,
+		&crl_overtaken_stmt, &issuer_files_stmt, NULL};
 	static struct keeper keeper;
 
 	process_init(&keeper.process, argc, argv, "assay-keeper",

@@ -270,6 +270,78 @@ int key_sign_tbs_checked(EVP_PKEY *key, struct bytes tbs, struct buf *out)
 	return sign_tbs(key, tbs, true, out);
 }
 
+struct key_stream {
+	EVP_PKEY *key;
+	struct signature_scheme scheme;
+	EVP_MD_CTX *hash;
+};
+
+int key_stream_begin(EVP_PKEY *key, struct key_stream **ret)
+{
+	CLEANUP(key_stream_free) struct key_stream *s = xcalloc(1, sizeof(*s));
+	int err = key_scheme(key, &s->scheme);
+
+	if (err != OK)
+		return err;
+	s->key = key;
+	s->hash = EVP_MD_CTX_new();
+	if (s->hash == NULL || EVP_DigestInit_ex2(s->hash, s->scheme.md, NULL) != 1)
+		return ossl_drain("EVP_DigestInit_ex2");
+	*ret = TAKE(s);
+	return OK;
+}
+
+void key_stream_free(struct key_stream *stream)
+{
+	if (stream == NULL)
+		return;
+	EVP_MD_CTX_free(stream->hash);
+	free(stream);
+}
+
+int key_stream_add(struct key_stream *stream, struct bytes piece)
+{
+	return EVP_DigestUpdate(stream->hash, piece.ptr, piece.len) == 1
+		? OK
+		: ossl_drain("EVP_DigestUpdate");
+}
+
+/* A context that signs or verifies a hash made by md. */
+static EVP_PKEY_CTX *hash_context(EVP_PKEY *key, const EVP_MD *md, int (*init)(EVP_PKEY_CTX *ctx))
+{
+	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+
+	if (ctx == NULL || init(ctx) != 1 ||
+		(EVP_PKEY_is_a(key, "RSA") &&
+			EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1) ||
+		EVP_PKEY_CTX_set_signature_md(ctx, md) != 1) {
+		ossl_drain("EVP_PKEY_CTX");
+		return NULL;
+	}
+	return TAKE(ctx);
+}
+
+int key_stream_end(struct key_stream *s, EVP_PKEY *public_key, struct buf *out)
+{
+	CLEANUP(EVP_PKEY_CTX_free)
+	EVP_PKEY_CTX *signer = hash_context(s->key, s->scheme.md, EVP_PKEY_sign_init);
+	CLEANUP(EVP_PKEY_CTX_free)
+	EVP_PKEY_CTX *verifier = hash_context(public_key, s->scheme.md, EVP_PKEY_verify_init);
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	unsigned hash_len = sizeof(hash);
+	struct signature sig = {.len = SIGNATURE_MAX_BYTES};
+
+	if (signer == NULL || verifier == NULL)
+		return ERR_CRYPTO;
+	if (EVP_DigestFinal_ex(s->hash, hash, &hash_len) != 1 ||
+		EVP_PKEY_sign(signer, sig.bits + 1, &sig.len, hash, hash_len) != 1)
+		return ossl_drain("EVP_PKEY_sign");
+	if (EVP_PKEY_verify(verifier, sig.bits + 1, sig.len, hash, hash_len) != 1)
+		return ossl_drain("EVP_PKEY_verify");
+	buf_add(out, sig.bits, 1 + sig.len);
+	return OK;
+}
+
 int key_check_pair(EVP_PKEY *key, EVP_PKEY *public_key)
 {
 	static const char message[] = "assay: does this key belong to this certificate?";

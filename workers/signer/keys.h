@@ -32,6 +32,15 @@ MUST_CHECK int key_sign_tbs(EVP_PKEY *key, struct bytes tbs, struct buf *out);
  * memory spoilt is useless to the client, and may give an RSA key away. */
 MUST_CHECK int key_sign_tbs_checked(EVP_PKEY *key, struct bytes tbs, struct buf *out);
 
+/* Signing what is too long to be held: it is hashed as it comes, and the key signs the hash. */
+struct key_stream;
+MUST_CHECK int key_stream_begin(EVP_PKEY *key, struct key_stream **ret);
+void key_stream_free(struct key_stream *stream);
+DEFINE_CLEANUP(key_stream_free, struct key_stream *)
+MUST_CHECK int key_stream_add(struct key_stream *stream, struct bytes piece);
+/* Appends the contents of a BIT STRING, once public_key has verified the signature in it. */
+MUST_CHECK int key_stream_end(struct key_stream *stream, EVP_PKEY *public_key, struct buf *out);
+
 /* The private key belongs to the public one, shown by a signature rather than by the public half
  * that the file claims. */
 MUST_CHECK int key_check_pair(EVP_PKEY *key, EVP_PKEY *public_key);

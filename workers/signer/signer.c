@@ -10,6 +10,7 @@
 #include "lib/store/issuance.h"
 #include "lib/store/responder.h"
 #include "workers/signer/batch.h"
+#include "workers/signer/crl_thread.h"
 #include "workers/signer/failpoint.h"
 #include "workers/signer/harden.h"
 #include "workers/signer/responder.h"
@@ -21,6 +22,7 @@
 
 struct signer {
 	struct issuer_set issuers;
+	struct crl_thread *crls;
 	bool clock_checked;
 	bool clock_sane;
 	int64_t clock_mono_us; /* of the last check */
@@ -160,6 +162,7 @@ static int take_issuers(struct worker *w, struct signer *s)
 	}
 	issuer_set_done(&s->issuers);
 	s->issuers = set;
+	crl_thread_set(s->crls, &s->issuers, &worker_conf(w)->crl);
 	return OK;
 }
 
@@ -176,7 +179,10 @@ static int signer_start(struct worker *w)
 		return err;
 	}
 	err = check_suffixes(worker_conf(w));
-	return err == OK ? take_issuers(w, s) : err;
+	if (err != OK)
+		return err;
+	s->crls = crl_thread_start(w);
+	return take_issuers(w, s);
 }
 
 /* SIGHUP: with an issuer that cannot be used, those from before go on; the log has said why. */
@@ -225,7 +231,23 @@ static int run_batch(struct worker *w, struct signer *s, struct batch *b, const 
 	return err != OK ? err : issue_err;
 }
 
-static void signer_batch(struct worker *w, const struct job *jobs, size_t count)
+/* Revocation lists are the other thread's. Returns how many orders are left at the front. */
+static size_t part_crls(struct worker *w, struct signer *s, struct job *jobs, size_t count)
+{
+	size_t orders = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (jobs[i].kind != JOB_CRL) {
+			jobs[orders++] = jobs[i];
+			continue;
+		}
+		crl_thread_push(s->crls, &jobs[i].id);
+		worker_done(w, &jobs[i], 1);
+	}
+	return orders;
+}
+
+static void issue(struct worker *w, const struct job *jobs, size_t count)
 {
 	struct signer *s = worker_state(w);
 	struct batch b = {.conf = worker_conf(w), .issuers = &s->issuers, .db = worker_db(w)};
@@ -255,11 +277,31 @@ static void signer_batch(struct worker *w, const struct job *jobs, size_t count)
 	batch_done(&b);
 }
 
+static void signer_batch(struct worker *w, const struct job *jobs, size_t count)
+{
+	CLEANUP(free) struct job *own = xcalloc(count, sizeof(*own));
+	size_t orders;
+
+	memcpy(own, jobs, count * sizeof(*own));
+	orders = part_crls(w, worker_state(w), own, count);
+	if (orders > 0)
+		issue(w, own, orders);
+}
+
+static void signer_drain(struct worker *w)
+{
+	struct signer *s = worker_state(w);
+
+	crl_thread_stop(s->crls);
+	s->crls = NULL;
+}
+
 const struct worker_ops signer_ops = {
 	.program = "assay-signer",
 	.stream = STREAM_ISSUANCE,
 	.stmts = signer_stmts,
 	.start = signer_start,
 	.batch = signer_batch,
+	.drain = signer_drain,
 	.reload = signer_reload,
 };
