@@ -99,6 +99,20 @@ int problem_of_store(enum store_code code, struct problem *pb)
 			"this CA issues no certificates at the moment; please try again later");
 		pb->retry_after_secs = STOPPED_RETRY_SECS;
 		return err;
+	case STORE_REPLACES_UNKNOWN:
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"\"replaces\" names no certificate of this CA");
+	case STORE_REPLACES_OTHERS:
+		return problem_set(pb, PROBLEM_UNAUTHORIZED,
+			"the certificate that \"replaces\" names is another account's");
+	case STORE_REPLACES_UNLIKE:
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"the certificate that \"replaces\" names has no identifier in common with "
+			"the order");
+	case STORE_REPLACED:
+		return problem_set(pb, PROBLEM_ALREADY_REPLACED,
+			"another order replaces that certificate already; order without "
+			"\"replaces\" if you want one more");
 	}
 	return ERR_INTERNAL;
 }

@@ -6,3 +6,5 @@
 
 extern const struct route directory_home_route, directory_route, directory_nonce_route,
 	directory_health_route, directory_ready_route;
+/* renewal.c */
+extern const struct route renewal_route;

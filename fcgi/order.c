@@ -51,6 +51,9 @@ static int prepare_new(struct request *r, struct problem *pb)
 		.expires_us = now + r->conf->orders.order_secs * USEC_PER_SEC,
 		.authz_expires_us = now + r->conf->orders.pending_authz_secs * USEC_PER_SEC,
 		.min_reuse_us = order_rules_min_reuse(r->conf, now),
+		.replaces = wish->replaces.text,
+		.replaces_key_id = bytes_of(wish->replaces.key_id, wish->replaces.key_id_len),
+		.replaces_serial = bytes_of(wish->replaces.serial, wish->replaces.serial_len),
 	};
 
 	order_new_call(&r->call, &r->account, r->key->thumbprint, &in);

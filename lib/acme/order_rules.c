@@ -193,6 +193,22 @@ int64_t order_rules_min_reuse(const struct conf *conf, int64_t now_us)
 	return now_us + secs * USEC_PER_SEC;
 }
 
+/* RFC 9773 section 5. Whether there is such a certificate, and whose, the database knows. */
+static int read_replaces(const struct jx *payload, struct problem *pb, struct renewal_id *ret)
+{
+	struct bytes text;
+	int err = jx_get_str(payload, "replaces", &text);
+
+	if (err == ERR_NOENT)
+		return OK;
+	if (err != OK)
+		return problem_set(pb, PROBLEM_MALFORMED, "\"replaces\" is not a string");
+	if (renewal_id_parse(text, ret) != OK)
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"\"replaces\" is not a certificate id as of RFC 9773 section 4.1");
+	return OK;
+}
+
 int order_rules_new(const struct conf *conf, const struct jx *payload, int64_t now_us,
 	struct problem *pb, struct order_wish **ret)
 {
@@ -203,6 +219,9 @@ int order_rules_new(const struct conf *conf, const struct jx *payload, int64_t n
 	if (err != OK)
 		return err;
 	err = read_identifiers(conf, payload, pb, wish);
+	if (err != OK)
+		return err;
+	err = read_replaces(payload, pb, &wish->replaces);
 	if (err != OK)
 		return err;
 	err = read_time(payload, "notBefore", pb, &wish->not_before_us);

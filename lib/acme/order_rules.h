@@ -2,7 +2,7 @@
  * fcgi/order.c. */
 #pragma once
 
-#include "lib/base/conf.h"
+#include "lib/acme/renewal_rules.h"
 #include "lib/base/jx.h"
 #include "lib/base/problem.h"
 
@@ -12,6 +12,7 @@ struct order_wish {
 	const struct conf_profile *profile; /* of the configuration */
 	int64_t not_before_us;              /* INT64_MIN = not asked */
 	int64_t not_after_us;
+	struct renewal_id replaces; /* RFC 9773 section 5; text.ptr NULL = nothing */
 };
 
 /* malformed, rejectedIdentifier, unsupportedIdentifier (a compound when several names are bad),

@@ -22,6 +22,9 @@
 #define URL_CERTIFICATE "/acme/certificate/{}"
 #define URL_CERTIFICATE_ALTERNATE "/acme/certificate/{}/{}"
 #define URL_REVOKE_CERT "/acme/revoke-cert"
+/* RFC 9773 section 4.1: the resource of one certificate is a segment below. */
+#define URL_RENEWAL_INFO "/acme/renewal-info"
+#define URL_RENEWAL_INFO_OF URL_RENEWAL_INFO "/{}"
 
 /* base_url and a path without {}. Free it. */
 char *url_of(const struct conf *conf, const char *path);

@@ -80,6 +80,7 @@ void view_directory(const struct conf *conf, struct buf *out)
 	put_url(&o, "newOrder", conf, URL_NEW_ORDER);
 	put_url(&o, "revokeCert", conf, URL_REVOKE_CERT);
 	put_url(&o, "keyChange", conf, URL_KEY_CHANGE);
+	put_url(&o, "renewalInfo", conf, URL_RENEWAL_INFO);
 	put_meta(&o, conf);
 	jx_end_object(&o);
 }
@@ -134,6 +135,9 @@ void view_order(const struct conf *conf, const struct order *order, struct buf *
 	jx_put_bytes(&o, "profile", order->profile);
 	put_time(&o, "notBefore", order->not_before_us);
 	put_time(&o, "notAfter", order->not_after_us);
+	/* RFC 9773 section 5: reflected in every answer. */
+	if (order->replaces.ptr != NULL)
+		jx_put_bytes(&o, "replaces", order->replaces);
 	put_error(&o, order->error);
 	jx_begin_array(&o, "authorizations");
 	for (size_t i = 0; i < order->nauthzs; i++)
@@ -194,5 +198,20 @@ void view_authz(const struct conf *conf, const struct authz *authz, struct buf *
 			put_challenge(&o, conf, authz, all_types[i]);
 	}
 	jx_end_array(&o);
+	jx_end_object(&o);
+}
+
+void view_renewal_info(const struct renewal_window *window, struct bytes explanation_url,
+	struct buf *out)
+{
+	struct jx_out o = {.buf = out};
+
+	jx_begin_object(&o, NULL);
+	jx_begin_object(&o, "suggestedWindow");
+	put_time(&o, "start", window->start_us);
+	put_time(&o, "end", window->end_us);
+	jx_end_object(&o);
+	if (explanation_url.ptr != NULL)
+		jx_put_bytes(&o, "explanationURL", explanation_url);
 	jx_end_object(&o);
 }

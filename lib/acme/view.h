@@ -4,6 +4,7 @@
 #pragma once
 
 #include "lib/acme/challenge.h"
+#include "lib/acme/renewal_rules.h"
 #include "lib/base/buf.h"
 #include "lib/store/order.h"
 
@@ -15,4 +16,7 @@ void view_order(const struct conf *conf, const struct order *order, struct buf *
 void view_authz(const struct conf *conf, const struct authz *authz, struct buf *out);
 /* type must be shown (lib/acme/challenge.h). */
 void view_challenge(const struct conf *conf, const struct authz *authz, enum challenge_type type,
+	struct buf *out);
+/* RFC 9773 section 4.2. explanation_url may be {0}. */
+void view_renewal_info(const struct renewal_window *window, struct bytes explanation_url,
 	struct buf *out);

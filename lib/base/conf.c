@@ -379,6 +379,17 @@ static int resolve_issuers(struct reader *r, struct conf_profile *profile)
 	return OK;
 }
 
+/* Before a certificate is valid it cannot be renewed. */
+static int check_renewal(struct reader *r, const struct conf_profile *profile)
+{
+	if (profile->renewal.secs < profile->validity_secs)
+		return OK;
+	return fail_at(r, r->line,
+		"[profile %s] renewal_window is not shorter than validity; write how long before "
+		"the end it shall be, or a share",
+		profile->name);
+}
+
 /* TCP is open to whoever can reach it: nobody is let in without a password there. */
 static int check_redis(struct reader *r)
 {
@@ -461,8 +472,11 @@ static int check_whole(struct reader *r)
 
 	if (err == OK)
 		err = check_redis(r);
-	for (size_t i = 0; err == OK && i < conf->nprofiles; i++)
+	for (size_t i = 0; err == OK && i < conf->nprofiles; i++) {
 		err = resolve_issuers(r, &conf->profiles[i]);
+		if (err == OK)
+			err = check_renewal(r, &conf->profiles[i]);
+	}
 	if (err == OK)
 		err = check_crl(r);
 	if (err == OK)

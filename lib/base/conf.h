@@ -21,6 +21,12 @@ struct conf_list {
 	size_t count;
 };
 
+/* A duration, or a share of another one; both 0: not written. */
+struct conf_span {
+	int64_t secs;
+	int percent; /* 1 to 99 */
+};
+
 struct conf_profile { /* [profile NAME] */
 	char *name;
 	char *description;
@@ -33,6 +39,9 @@ struct conf_profile { /* [profile NAME] */
 	bool crl;
 	struct conf_list key_types; /* default: rsa2048 rsa3072 rsa4096 p256 p384 */
 	struct conf_list issuers;   /* default: every issuer */
+	/* "renewal_window": its middle lies so long before the end, or at this share of the
+	 * validity; lib/acme/renewal_rules has the default. */
+	struct conf_span renewal;
 };
 
 struct conf_issuer { /* [issuer NAME] */
@@ -84,6 +93,8 @@ struct conf {
 		int64_t pending_authz_secs;     /* "pending_authz_lifetime", default 7d */
 		int64_t valid_authz_secs;       /* "valid_authz_lifetime", default 30d */
 		int names_max;                  /* default 100 */
+		/* "renewal_check": how often clients ask for renewal information, default 6h. */
+		int64_t renewal_check_secs;
 		struct conf_list blocked_names; /* exact names and .suffixes */
 		char *public_suffixes;          /* file, or NULL for libpsl's built-in list */
 	} orders;

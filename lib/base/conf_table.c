@@ -24,6 +24,7 @@ const char conf_required[] = "";
 	}
 #define COUNT(key, at, otherwise, least, most) NUMBER(key, CONF_COUNT, at, otherwise, least, most)
 #define SECS(key, at, otherwise, least, most) NUMBER(key, CONF_SECS, at, otherwise, least, most)
+#define SPAN(key, at, otherwise, least, most) NUMBER(key, CONF_SPAN, at, otherwise, least, most)
 #define MSECS(key, at, otherwise, least, most) NUMBER(key, CONF_MSECS, at, otherwise, least, most)
 
 #define HOUR 3600
@@ -65,6 +66,9 @@ static const struct conf_key orders_keys[] = {
 	/* CA/B BR 4.2.1 allowed 398 days at most, ever; a public CA stays far below. */
 	SECS("valid_authz_lifetime", AT(orders.valid_authz_secs), "30d", 1, 398 * DAY),
 	COUNT("names_max", AT(orders.names_max), "100", 1, 1000),
+	/* RFC 9773 section 4.3.2: clients take less than a minute and more than a day for mistakes.
+	 */
+	SECS("renewal_check", AT(orders.renewal_check_secs), "6h", 60, DAY),
 	LIST("blocked_names", AT(orders.blocked_names), "", conf_check_blocked_name),
 	PATH("public_suffixes", AT(orders.public_suffixes), NULL, NULL),
 };
@@ -129,6 +133,7 @@ static const struct conf_key profile_keys[] = {
 	CHOICE("crl", AT(crl), "yes", "no", "yes"),
 	LIST("key_types", AT(key_types), "rsa2048 rsa3072 rsa4096 p256 p384", conf_check_key_type),
 	LIST("issuers", AT(issuers), "", NULL),
+	SPAN("renewal_window", AT(renewal), NULL, 1, 3650 * DAY),
 };
 
 #undef AT

@@ -14,6 +14,7 @@ enum conf_kind {
 	CONF_COUNT,  /* int */
 	CONF_SECS,   /* int64_t, written with its unit */
 	CONF_MSECS,  /* int64_t, written with its unit */
+	CONF_SPAN,   /* struct conf_span: a duration with its unit, or a number and % */
 };
 
 /* As fallback: the key must be written. */
@@ -24,7 +25,7 @@ struct conf_key {
 	enum conf_kind kind;
 	size_t offset;        /* in struct conf, or in the element of a named section */
 	const char *fallback; /* the default, as it would be written; NULL: absent */
-	int64_t min, max;     /* of CONF_COUNT, CONF_SECS and CONF_MSECS */
+	int64_t min, max; /* of CONF_COUNT, CONF_SECS, CONF_MSECS; of the duration of CONF_SPAN */
 	const char *word_for_false, *word_for_true; /* of CONF_CHOICE */
 	/* For texts, paths and items of lists: NULL when it is fine, else advice that begins with a
 	 * verb. */

@@ -210,6 +210,23 @@ static int set_duration(const struct conf_key *key, const char *text, int64_t sc
 	return ERR_SYNTAX;
 }
 
+/* 30d, or 66%. */
+static int set_span(const struct conf_key *key, const char *text, struct conf_span *field,
+	char **ret_advice)
+{
+	size_t len = strlen(text);
+	CLEANUP_STR char *number = NULL;
+	int64_t percent;
+
+	if (text[len - 1] != '%')
+		return set_duration(key, text, 1000, &field->secs, ret_advice);
+	number = xstrndup(text, len - 1);
+	if (read_count(number, &percent) != OK || percent < 1 || percent > 99)
+		return refuse(ret_advice, "write a share from 1% to 99%");
+	field->percent = (int)percent;
+	return OK;
+}
+
 int conf_value_set(const struct conf_key *key, const char *text, const char *folder, void *target,
 	char **ret_advice)
 {
@@ -232,6 +249,8 @@ int conf_value_set(const struct conf_key *key, const char *text, const char *fol
 		return set_duration(key, text, 1000, field, ret_advice);
 	case CONF_MSECS:
 		return set_duration(key, text, 1, field, ret_advice);
+	case CONF_SPAN:
+		return set_span(key, text, field, ret_advice);
 	}
 	assert(!"every kind is set above");
 	return ERR_INTERNAL;

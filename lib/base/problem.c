@@ -15,6 +15,7 @@ static const struct {
 } types[PROBLEM_TYPE_COUNT] = {
 	[PROBLEM_NONE] = {"none", 500},
 	[PROBLEM_ACCOUNT_DOES_NOT_EXIST] = {"accountDoesNotExist", 400},
+	[PROBLEM_ALREADY_REPLACED] = {"alreadyReplaced", 409},
 	[PROBLEM_ALREADY_REVOKED] = {"alreadyRevoked", 400},
 	[PROBLEM_BAD_CSR] = {"badCSR", 400},
 	[PROBLEM_BAD_NONCE] = {"badNonce", 400},

@@ -11,6 +11,7 @@
 enum problem_type {
 	PROBLEM_NONE = 0,
 	PROBLEM_ACCOUNT_DOES_NOT_EXIST,  /* 400 */
+	PROBLEM_ALREADY_REPLACED,        /* 409, RFC 9773 section 7.4 */
 	PROBLEM_ALREADY_REVOKED,         /* 400 */
 	PROBLEM_BAD_CSR,                 /* 400 */
 	PROBLEM_BAD_NONCE,               /* 400 */

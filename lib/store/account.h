@@ -29,6 +29,11 @@ enum store_code {
 	STORE_KEY_IN_USE = 14,       /* keyChange, newAccount race: the other account is returned */
 	STORE_KEY_TYPE = 15,         /* finalize: the order's profile does not take such keys */
 	STORE_ISSUANCE_STOPPED = 16, /* newOrder, finalize: the operator stopped issuance */
+	/* newOrder with "replaces" (RFC 9773 section 5): */
+	STORE_REPLACES_UNKNOWN = 20, /* there is no such certificate */
+	STORE_REPLACES_OTHERS = 21,  /* it is another account's */
+	STORE_REPLACES_UNLIKE = 22,  /* it has no name in common with the order */
+	STORE_REPLACED = 23,         /* another order replaces it */
 };
 
 enum account_status { ACCOUNT_VALID = 0, ACCOUNT_DEACTIVATED = 1, ACCOUNT_REVOKED = 2 };

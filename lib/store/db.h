@@ -43,12 +43,13 @@ struct db_result; /* one call's rows; columns come back in binary */
 /* What a call may have to wait for while the calls before it in their transaction hold what they
  * wrote. Within a transaction calls run by rank, then by row: so do the functions of sql/api. */
 enum db_rank {
-	DB_RANK_NONE,    /* nothing that others wait for: reads, and inserts of rows of its own */
-	DB_RANK_KEY,     /* a key's thumbprint, which is unique */
-	DB_RANK_ACCOUNT, /* one account's row, by id */
-	DB_RANK_AUTHZ,   /* one authorization's */
-	DB_RANK_ORDER,   /* one order's */
-	DB_RANK_ALONE,   /* several rows: it runs in a transaction of its own */
+	DB_RANK_NONE,     /* nothing that others wait for: reads, and inserts of rows of its own */
+	DB_RANK_KEY,      /* a key's thumbprint, which is unique */
+	DB_RANK_ACCOUNT,  /* one account's row, by id */
+	DB_RANK_AUTHZ,    /* one authorization's */
+	DB_RANK_ORDER,    /* one order's */
+	DB_RANK_REPLACED, /* a certificate's mark as replaced, by serial number */
+	DB_RANK_ALONE,    /* several rows: it runs in a transaction of its own */
 };
 
 struct db_call {

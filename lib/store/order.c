@@ -3,13 +3,21 @@
 
 #define ANSWER                                                                                     \
 	"code, id, status, expires_at, not_before, not_after, names, authz_ids, profile, error, "  \
-	"has_certificate"
+	"has_certificate, replaces"
 
 const struct db_stmt order_new_stmt = {"order_new",
 	"SELECT " ANSWER " FROM assay.order_new($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
 	DB_ONE_ROW, 12,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_IDENTS, DB_T_BYTESES, DB_T_TEXT,
 		DB_T_TIME, DB_T_TIME, DB_T_TIME, DB_T_TIME, DB_T_TIME}};
+/* Of its own, so that who replaces nothing pays nothing. */
+const struct db_stmt order_new_replacing_stmt = {"order_new_replacing",
+	"SELECT " ANSWER " FROM assay.order_new_replacing($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, "
+	"$11, $12, $13, $14, $15)",
+	DB_ONE_ROW, 15,
+	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_TEXTS, DB_T_IDENTS, DB_T_BYTESES, DB_T_TEXT,
+		DB_T_TIME, DB_T_TIME, DB_T_TIME, DB_T_TIME, DB_T_TIME, DB_T_TEXT, DB_T_BYTES,
+		DB_T_BYTES}};
 const struct db_stmt order_get_stmt = {"order_get",
 	"SELECT " ANSWER " FROM assay.order_get($1, $2, $3)", DB_ONE_ROW, 3,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT}};
@@ -55,7 +63,10 @@ static int64_t time_or_min(const struct db_result *r, int col)
 void order_new_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_new *in)
 {
-	begin_signed(c, &order_new_stmt, account, thumbprint);
+	bool replacing = in->replaces.ptr != NULL;
+
+	begin_signed(c, replacing ? &order_new_replacing_stmt : &order_new_stmt, account,
+		thumbprint);
 	db_bind_ident(c, &in->id);
 	db_bind_texts(c, in->names, in->count);
 	db_bind_idents(c, in->authz_ids, in->count);
@@ -66,6 +77,12 @@ void order_new_call(struct db_call *c, const struct ident *account,
 	db_bind_time(c, in->expires_us);
 	db_bind_time(c, in->authz_expires_us);
 	db_bind_time(c, in->min_reuse_us);
+	if (replacing) {
+		db_bind_text(c, in->replaces);
+		db_bind_bytes(c, in->replaces_key_id);
+		db_bind_bytes(c, in->replaces_serial);
+		db_locks_row(c, DB_RANK_REPLACED, in->replaces_serial);
+	}
 }
 
 void order_get_call(struct db_call *c, const struct ident *account,
@@ -116,6 +133,8 @@ enum store_code order_result(const struct db_call *c, struct order *ret)
 	if (!db_is_null(r, 0, 9))
 		o.error = db_bytes(r, 0, 9);
 	o.has_certificate = db_bool(r, 0, 10);
+	if (!db_is_null(r, 0, 11))
+		o.replaces = db_bytes(r, 0, 11);
 	*ret = o;
 	return STORE_OK;
 }

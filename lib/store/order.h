@@ -29,13 +29,18 @@ struct order {
 	struct bytes profile;
 	struct bytes error;   /* JSON problem document, or ptr NULL */
 	bool has_certificate; /* its URL is made from the order's id */
+	struct bytes replaces; /* as it was ordered, or ptr NULL; borrowed */
 };
 void order_done(struct order *o);
 
 /* newOrder: one row for the order, one for each authorization that cannot be reused. names,
  * authz_ids and tokens are parallel and sorted by name. A valid authorization of the same account,
  * name and wildcard flag that lives at least until min_reuse_us is used instead of the new one.
- * Created ready when all are reused. */
+ * Created ready when all are reused.
+ *
+ * With replaces (RFC 9773 section 5) the certificate with that key identifier and serial number is
+ * marked as replaced by the order, as long as the order is not invalid; STORE_REPLACES_* and
+ * STORE_REPLACED otherwise, and nothing is created. */
 struct order_new {
 	struct ident id;
 	const struct bytes *names;
@@ -47,8 +52,12 @@ struct order_new {
 	int64_t expires_us;
 	int64_t authz_expires_us;
 	int64_t min_reuse_us;
+	struct bytes replaces; /* the whole certificate id; ptr NULL: none */
+	struct bytes replaces_key_id;
+	struct bytes replaces_serial;
 };
-extern const struct db_stmt order_new_stmt, order_get_stmt, order_finalize_stmt;
+extern const struct db_stmt order_new_stmt, order_new_replacing_stmt, order_get_stmt,
+	order_finalize_stmt;
 void order_new_call(struct db_call *c, const struct ident *account,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct order_new *in);
 void order_get_call(struct db_call *c, const struct ident *account,

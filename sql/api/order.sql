@@ -73,7 +73,8 @@ DECLARE
 	r order_answer;
 BEGIN
 	SELECT CASE WHEN acc.status <> 0 THEN 2 WHEN acc.thumbprint <> p_thumbprint THEN 3 WHEN o.id IS NULL THEN 4 ELSE 0 END,
-			o.id, o.status, o.expires_at, o.not_before, o.not_after, o.names, o.authz_ids, o.profile, o.error, o.status = 3
+			o.id, o.status, o.expires_at, o.not_before, o.not_after, o.names, o.authz_ids, o.profile, o.error, o.status = 3,
+			o.replaces
 		INTO r FROM accounts acc LEFT JOIN orders o ON o.id = p_id AND o.account_id = acc.id WHERE acc.id = p_account;
 	r.code := coalesce(r.code, 1);
 	IF r.status < 2 AND r.expires_at <= now() THEN
@@ -102,7 +103,7 @@ BEGIN
 			AND NOT EXISTS (SELECT FROM accounts a WHERE a.thumbprint = p_key_thumbprint)
 			AND NOT EXISTS (SELECT FROM issuance_stop)
 		RETURNING 0, o.id, o.status, o.expires_at, o.not_before, o.not_after, o.names, o.authz_ids, o.profile, o.error,
-			false
+			false, o.replaces
 		INTO r;
 	IF FOUND THEN
 		RETURN r;

@@ -92,6 +92,10 @@ BEGIN
 				WHERE x.serial < partition_bound('serial', p.upper_at)::bytea LIMIT 50000);
 			GET DIAGNOSTICS v_rows = ROW_COUNT;
 			CONTINUE WHEN v_rows = 50000;
+			DELETE FROM replacements s WHERE s.serial IN (SELECT x.serial FROM replacements x
+				WHERE x.serial < partition_bound('serial', p.upper_at)::bytea LIMIT 50000);
+			GET DIAGNOSTICS v_rows = ROW_COUNT;
+			CONTINUE WHEN v_rows = 50000;
 		END IF;
 		BEGIN
 			-- Needs the table to itself for a moment: rather the next time than a queue behind it.

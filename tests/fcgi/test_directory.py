@@ -383,3 +383,91 @@ def test_many_connections_at_once_keep_their_answers_apart(program):
     for thread in threads:
         thread.join()
     assert not failures
+
+
+# --- renewal information (RFC 9773) ---
+
+RENEWAL = "/acme/renewal-info"
+KEY_ID = bytes(range(1, 21))
+
+
+@pytest.fixture(scope="module")
+def certificate_id():
+    """Of a certificate that is only a row: valid for ninety days, issued now."""
+    serial = b"\x40" + int(time.time()).to_bytes(4, "big") + os.urandom(13)
+    der = b"\x30\x82\x01\x00" + serial * 12 + b"signature"
+    with psycopg2.connect("") as db, db.cursor() as cursor:
+        cursor.execute("""INSERT INTO assay.issuers (sha256, name, certificate, chain_pem) VALUES (%s, 'ari', %s, '') RETURNING id""",
+                       (os.urandom(32), bytes.fromhex("0603551d0e04160414") + KEY_ID))
+        issuer = cursor.fetchone()[0]
+        cursor.execute("""INSERT INTO assay.certificates (serial, order_id, account_id, not_before, not_after, issuer, spki_sha256,
+                       names, tbs) VALUES (%s, %s, %s, now(), now() + interval '90 days - 1 second', %s, '', '{a.test}', %s)""",
+                       (serial, str(uuid.uuid4()), str(uuid.uuid4()), issuer, serial * 12))
+        cursor.execute("UPDATE assay.certificates SET der = %s, tbs = NULL, issued_at = now() WHERE serial = %s", (der, serial))
+    return f"{b64url(KEY_ID)}.{b64url(serial)}"
+
+
+def test_the_directory_names_renewal_information(call):
+    assert call("GET", DIRECTORY).json()["renewalInfo"] == f"{BASE}{RENEWAL}"
+
+
+def test_renewal_information_is_for_everybody_and_may_be_kept(call, certificate_id):
+    got = call("GET", f"{RENEWAL}/{certificate_id}")
+    assert (got.status, got["Content-Type"]) == (200, "application/json")
+    assert set(got.json()) == {"suggestedWindow"} and set(got.json()["suggestedWindow"]) == {"start", "end"}
+    assert 19440 <= int(got["Retry-After"]) <= 23760
+    assert got["Cache-Control"] == "public, max-age=60" and got["X-Accel-Expires"] == "5"
+    assert got.nonce is None, "what is kept must not hold a nonce"
+    again, head = call("GET", f"{RENEWAL}/{certificate_id}?any=thing"), call("HEAD", f"{RENEWAL}/{certificate_id}")
+    assert again.body == got.body and again["Retry-After"] == got["Retry-After"]
+    assert head.status == 200 and head.body == b"" and head["Content-Length"] == str(len(got.body))
+
+
+@pytest.mark.parametrize("path, status", [
+    ("AAAA", 400), ("AAAA.", 400), (".AQ", 400), ("AA.AQ=", 400), ("AA.AQ.AQ", 400), ("AA.AAE", 400), ("%41A.AQ", 400),
+    ("A" * 1000 + ".AQ", 400), ("AA.AQ", 404), ("AQIDBAUGBwgJCgsMDQ4PEBESExQ.QGkg5mABAgMEBQYHCAkKCwwN", 404),
+    ("", 404), ("AA.AQ/", 404), ("AA.AQ/x", 404)])
+def test_what_is_no_certificate_of_ours_has_no_renewal_information(call, path, status):
+    got = call("GET", f"{RENEWAL}/{path}")
+    assert got.status == status, got.body
+    assert got["Content-Type"] == "application/problem+json" and got.json()["type"].endswith(":malformed")
+    assert got["Cache-Control"] == "no-store" and got["X-Accel-Expires"] is None
+
+
+def test_another_key_identifier_is_another_certificate(call, certificate_id):
+    serial = certificate_id.split(".")[1]
+    assert call("GET", f"{RENEWAL}/{b64url(KEY_ID[:19])}.{serial}").status == 404
+    assert call("GET", f"{RENEWAL}/{b64url(bytes(20))}.{serial}").status == 404
+
+
+def test_renewal_information_is_read_by_get_alone(call, certificate_id):
+    path = f"{RENEWAL}/{certificate_id}"
+    got = call("POST", path, signed(f"{BASE}{path}", fresh_nonce(call)))
+    assert got.status == 405 and "POST" not in got["Allow"]
+
+
+def test_many_ask_for_renewal_information_at_once(program, certificate_id):
+    def ask(results):
+        connection = program.connect()
+        for _ in range(50):
+            results.append(connection("GET", f"{RENEWAL}/{certificate_id}").status)
+        connection.close()
+    results = []
+    threads = [threading.Thread(target=ask, args=(results,)) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [200] * 400
+
+
+def test_without_the_database_renewal_information_is_away_and_the_rest_is_not(start, conf, certificate_id):
+    conf.write(database="host=/nonexistent dbname=assay")
+    program = start("assay-directory")
+    program.errors_expected = True
+    connection = program.connect()
+    got = connection("GET", f"{RENEWAL}/{certificate_id}")
+    assert got.status == 503 and int(got["Retry-After"]) > 0 and got["Cache-Control"] == "no-store"
+    assert got.json()["type"].endswith(":serverInternal")
+    assert connection("GET", DIRECTORY).status == 200 and connection("HEAD", NEW_NONCE).status == 200
+    connection.close()

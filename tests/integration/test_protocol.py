@@ -35,7 +35,7 @@ def test_the_directory_is_read_by_get_head_and_post_as_get(stack, client):
     base = stack["ACME_DIRECTORY"].removesuffix("/directory")
     got = client.request("GET", client.directory_url)
     assert (got.status, got.type) == (200, "application/json")
-    assert set(got.json) == {"newNonce", "newAccount", "newOrder", "revokeCert", "keyChange", "meta"}
+    assert set(got.json) == {"newNonce", "newAccount", "newOrder", "revokeCert", "keyChange", "renewalInfo", "meta"}
     assert all(got.json[name].startswith(base + "/") for name in got.json if name != "meta")
     assert got.json["meta"]["caaIdentities"] == ["assay.test"] and "default" in got.json["meta"]["profiles"]
     assert got.headers["Access-Control-Allow-Origin"] == "*"

@@ -18,9 +18,9 @@ may() {
 }
 
 echo 1..10
-may assay-directory heartbeat account_key workers_alive
+may assay-directory heartbeat account_key renewal_info workers_alive
 may assay-account heartbeat account_key account_new account_get account_update account_deactivate account_rekey account_orders
-may assay-order heartbeat account_key order_new order_get order_finalize order_certificate certificate_get authz_get authz_deactivate \
+may assay-order heartbeat account_key order_new order_new_replacing order_get order_finalize order_certificate certificate_get authz_get authz_deactivate \
 	challenge_respond revoke
 may assay-validator heartbeat validation_claim validation_renew validation_finish caa_claim caa_finish
 may assay-signer heartbeat issuer_register issuer_record issuance_claim issuance_record issuance_reserve issuance_issue \
@@ -30,9 +30,11 @@ may assay-signer heartbeat issuer_register issuer_record issuance_claim issuance
 may assay-ocsp heartbeat ocsp_issuers ocsp_get
 may assay-ocsp-signer heartbeat ocsp_issuers ocsp_status ocsp_due_changed ocsp_due_new ocsp_due_again ocsp_store responder_register \
 	responder_get
-may assay-keeper heartbeat sweep_due sweep_dead partitions audit_seal revocation_sweep certificates_tidy \
+may assay-keeper heartbeat incident_keep sweep_due sweep_dead partitions audit_seal revocation_sweep certificates_tidy \
 	crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files
-may assay-admin admin_reason admin_serials admin_selected admin_sample admin_revoke admin_revoke_step admin_acts \
+may assay-admin incident_count incident_count_serials incident_create incident_select incident_add incident_start \
+	incident_pause incident_abort incident_extend incident_status \
+	admin_reason admin_serials admin_selected admin_sample admin_revoke admin_revoke_step admin_acts \
 	admin_block_key admin_unblock_key admin_blocked_key admin_account_revoke admin_account admin_stuck admin_status \
 	admin_overview admin_issuers admin_crls admin_crl_import admin_responders admin_issuance_stop admin_issuance_start \
 	admin_issuance_drain admin_issuance_status audit_verify

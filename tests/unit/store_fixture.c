@@ -17,8 +17,9 @@ static const struct db_stmt *const account_table[] = {&account_key_stmt, &accoun
 	&account_get_stmt, &account_update_stmt, &account_deactivate_stmt, &account_rekey_stmt,
 	&account_orders_stmt, &heartbeat_stmt, NULL};
 static const struct db_stmt *const order_table[] = {&account_key_stmt, &order_new_stmt,
-	&order_get_stmt, &order_finalize_stmt, &certificate_get_stmt, &revoke_stmt, &authz_get_stmt,
-	&authz_deactivate_stmt, &challenge_respond_stmt, &heartbeat_stmt, NULL};
+	&order_new_replacing_stmt, &order_get_stmt, &order_finalize_stmt, &certificate_get_stmt,
+	&revoke_stmt, &authz_get_stmt, &authz_deactivate_stmt, &challenge_respond_stmt,
+	&heartbeat_stmt, NULL};
 static const struct db_stmt *const validator_table[] = {&validation_claim_stmt,
 	&validation_renew_stmt, &validation_finish_stmt, &caa_claim_stmt, &caa_finish_stmt,
 	&heartbeat_stmt, NULL};

@@ -74,6 +74,7 @@ static void what_is_not_written_has_its_documented_default(void **state)
 	assert_int_equal(conf->orders.pending_authz_secs, 7 * 86400);
 	assert_int_equal(conf->orders.valid_authz_secs, 30 * 86400);
 	assert_int_equal(conf->orders.names_max, 100);
+	assert_int_equal(conf->orders.renewal_check_secs, 6 * 3600);
 	assert_int_equal(conf->validation.resolvers.count, 0);
 	assert_int_equal(conf->validation.http01_port, 80);
 	assert_int_equal(conf->validation.tlsalpn01_port, 443);
@@ -315,6 +316,35 @@ static void durations_without_unit_or_out_of_range_are_refused(void **state)
 	}
 }
 
+static void a_renewal_window_is_a_time_before_the_end_or_a_share(void **state)
+{
+	static const char *const values[] = {"0%", "100%", "%", "-1%", "5.5%", "50 %", "x%",
+		"99999999999999999999%"};
+	CLEANUP(conf_free)
+	struct conf *conf = loaded(LEAST "[profile a]\nrenewal_window = 30d\n[profile b]\n"
+					 "renewal_window = 50%\n[profile c]\n");
+
+	assert_int_equal(conf->profiles[0].renewal.secs, 30 * 86400);
+	assert_int_equal(conf->profiles[0].renewal.percent, 0);
+	assert_int_equal(conf->profiles[1].renewal.secs, 0);
+	assert_int_equal(conf->profiles[1].renewal.percent, 50);
+	assert_true(conf->profiles[2].renewal.secs == 0 && conf->profiles[2].renewal.percent == 0);
+	for (size_t i = 0; i < ARRAY_LEN(values); i++) {
+		CLEANUP_BUF struct buf text = {0};
+		CLEANUP_BUF struct buf want = {0};
+
+		buf_addf(&text, "[profile a]\nrenewal_window = %s\n", values[i]);
+		buf_addf(&want, "2: renewal_window = %s: write a share from 1%% to 99%%",
+			values[i]);
+		assert_told(buf_str(&text), buf_str(&want));
+	}
+	assert_told("[profile a]\nrenewal_window = 30\n",
+		"2: renewal_window = 30: write a duration with its unit, from 1s to 3650d");
+	assert_told(LEAST "[profile a]\nvalidity = 30d\nrenewal_window = 30d\n",
+		"9: [profile a] renewal_window is not shorter than validity; write how long before "
+		"the end it shall be, or a share");
+}
+
 static void an_unknown_issuer_is_refused(void **state)
 {
 	assert_told(LEAST "[profile a]\nissuers = mian\n" ISSUER("main"),
@@ -498,6 +528,7 @@ int main(void)
 		cmocka_unit_test(bytes_that_are_no_text_are_refused),
 		cmocka_unit_test(numbers_out_of_range_are_refused),
 		cmocka_unit_test(durations_without_unit_or_out_of_range_are_refused),
+		cmocka_unit_test(a_renewal_window_is_a_time_before_the_end_or_a_share),
 		cmocka_unit_test(an_unknown_issuer_is_refused),
 		cmocka_unit_test(base_urls_are_https_without_a_tail),
 		cmocka_unit_test(values_of_other_keys_are_checked_where_they_are_written),

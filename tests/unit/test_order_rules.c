@@ -57,7 +57,7 @@ static void names_come_out_canonical_sorted_and_once(void **state)
 	CLEANUP(order_rules_free)
 	struct order_wish *wish = expect_taken(conf,
 		"{\"identifiers\":[" DNS("b.test.example") "," DNS("A.test.example") "," DNS(
-			"B.TEST.example") "," DNS("*.test.example") "],\"replaces\":\"x\","
+			"B.TEST.example") "," DNS("*.test.example") "],\"replaced\":\"x\","
 								    "\"unknown\":{\"a\":[1]}}");
 
 	assert_int_equal(wish->count, 3);
@@ -229,6 +229,32 @@ static void dates_outside_the_policy_are_refused(void **state)
 	}
 }
 
+/* RFC 9773 section 5. */
+static void a_predecessor_is_named_by_its_id(void **state)
+{
+	CLEANUP(conf_free) struct conf *conf = make_conf(PROFILES);
+	CLEANUP(order_rules_free)
+	struct order_wish *wish = expect_taken(conf,
+		"{\"identifiers\":[" DNS("a.test.example") "],\"replaces\":\"AQI.Aw\"}");
+	CLEANUP(order_rules_free)
+	struct order_wish *other =
+		expect_taken(conf, "{\"identifiers\":[" DNS("a.test.example") "]}");
+
+	assert_int_equal(wish->replaces.key_id_len, 2);
+	assert_int_equal(wish->replaces.serial_len, 1);
+	assert_int_equal(wish->replaces.serial[0], 3);
+	assert_null(other->replaces.text.ptr);
+	expect_refused(conf, "{\"identifiers\":[" DNS("a.test.example") "],\"replaces\":\"AQI\"}",
+		PROBLEM_MALFORMED);
+	expect_refused(conf, "{\"identifiers\":[" DNS("a.test.example") "],\"replaces\":\"\"}",
+		PROBLEM_MALFORMED);
+	expect_refused(conf, "{\"identifiers\":[" DNS("a.test.example") "],\"replaces\":null}",
+		PROBLEM_MALFORMED);
+	expect_refused(conf,
+		"{\"identifiers\":[" DNS("a.test.example") "],\"replaces\":[\"AQI.Aw\"]}",
+		PROBLEM_MALFORMED);
+}
+
 static void reuse_needs_a_remaining_life(void **state)
 {
 	struct conf conf = {0};
@@ -252,6 +278,7 @@ int main(void)
 		cmocka_unit_test(the_profile_bounds_names_too),
 		cmocka_unit_test(dates_are_kept_to_the_second),
 		cmocka_unit_test(dates_outside_the_policy_are_refused),
+		cmocka_unit_test(a_predecessor_is_named_by_its_id),
 		cmocka_unit_test(reuse_needs_a_remaining_life),
 	};
 

@@ -427,6 +427,71 @@ static void a_deactivated_account_has_no_order_in_processing(void **state)
 	}
 }
 
+struct one_certificate {
+	struct client client;
+	struct issued issued;
+	struct bytes key_id;
+};
+
+/* Counts the orders that were let through. */
+static void act_replace(struct runner *me)
+{
+	const struct one_certificate *x = me->shared;
+	struct bytes name = bytes_str("again.example.org");
+	struct ident authz = ident_new();
+	uint8_t secret[32];
+	struct bytes token = bytes_of(secret, sizeof(secret));
+	int64_t now = clock_wall_us();
+	struct order_new in = {.id = ident_new(),
+		.names = &name,
+		.authz_ids = &authz,
+		.tokens = &token,
+		.count = 1,
+		.profile = bytes_str("default"),
+		.not_before_us = INT64_MIN,
+		.not_after_us = INT64_MIN,
+		.expires_us = now + 7 * DAYS,
+		.authz_expires_us = now + 7 * DAYS,
+		.min_reuse_us = now,
+		.replaces = bytes_str("the id"),
+		.replaces_key_id = x->key_id,
+		.replaces_serial = bytes_of(x->issued.serial, 18)};
+	struct db_call call = {0};
+	struct order o = {0};
+
+	rnd_bytes(secret, sizeof(secret));
+	order_new_call(&call, &x->client.id, x->client.thumbprint, &in);
+	me->err = db_run_one(me->db, &call);
+	if (me->err == OK) {
+		enum store_code code = order_result(&call, &o);
+
+		me->count = code == STORE_OK && bytes_is(o.replaces, "the id");
+		me->err = code == STORE_OK || code == STORE_REPLACED ? OK : ERR_INTERNAL;
+	}
+	order_done(&o);
+	db_call_done(&call);
+}
+
+/* RFC 9773 section 5: one order at a time replaces a certificate, and one that fails lets it go. */
+static void fifty_orders_replace_a_certificate_once(void **state)
+{
+	static const uint8_t key_id[] = {1, 2, 3};
+	struct one_certificate x = {.client = client_new(&r), .key_id = bytes_of(key_id, 3)};
+	struct placed order;
+
+	free(sql("UPDATE assay.issuers SET certificate = '\\x0603551d0e04050403010203'"));
+	x.issued = order_issue(&r, &x.client, "again.example.org", &order);
+	for (int i = 0; i < 5; i++) {
+		assert_int_equal(race("assay-order", PARALLEL, act_replace, &x), 1);
+		assert_int_equal(race("assay-order", PARALLEL, act_replace, &x), 0);
+		assert_sql("1",
+			sql("SELECT count(*) FROM assay.orders WHERE replaces IS NOT NULL "
+			    "AND status < 4"));
+		free(sql("UPDATE assay.orders SET status = 4, error = '{}' WHERE replaces IS NOT "
+			 "NULL AND status < 4"));
+	}
+}
+
 static void the_server_saw_no_deadlock(void **state)
 {
 	FILE *log = fopen(getenv("SERVER_LOG"), "r");
@@ -449,6 +514,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(many_signers_issue_each_order_once),
 		cmocka_unit_test(one_of_two_reservations_of_an_order_counts),
 		cmocka_unit_test(a_deactivated_account_has_no_order_in_processing),
+		cmocka_unit_test(fifty_orders_replace_a_certificate_once),
 		cmocka_unit_test(the_server_saw_no_deadlock),
 	};
 

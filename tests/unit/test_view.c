@@ -51,6 +51,7 @@ static void the_directory_lists_everything(void **state)
 		"\"newOrder\":\"https://acme.example/acme/new-order\","
 		"\"revokeCert\":\"https://acme.example/acme/revoke-cert\","
 		"\"keyChange\":\"https://acme.example/acme/key-change\","
+		"\"renewalInfo\":\"https://acme.example/acme/renewal-info\","
 		"\"meta\":{\"termsOfService\":\"https://acme.example/terms\","
 		"\"website\":\"https://example.org\","
 		"\"caaIdentities\":[\"ca.example\",\"other.example\"],"
@@ -156,6 +157,12 @@ static void an_order_ends_with_a_certificate_or_an_error(void **state)
 	assert_non_null(strstr(buf_str(&out),
 		"\"certificate\":\"https://acme.example/acme/certificate/" ID1 "\"}"));
 	assert_null(strstr(buf_str(&out), "\"error\""));
+	assert_null(strstr(buf_str(&out), "\"replaces\""));
+
+	buf_reset(&out);
+	order.replaces = bytes_str("AA.AQ");
+	view_order(conf, &order, &out);
+	assert_non_null(strstr(buf_str(&out), "\"replaces\":\"AA.AQ\""));
 
 	buf_reset(&out);
 	order.status = ORDER_INVALID;
@@ -165,6 +172,21 @@ static void an_order_ends_with_a_certificate_or_an_error(void **state)
 	assert_non_null(strstr(buf_str(&out), "\"status\":\"invalid\""));
 	assert_non_null(strstr(buf_str(&out), "\"error\":" PROBLEM));
 	assert_null(strstr(buf_str(&out), "\"certificate\""));
+}
+
+/* RFC 9773 section 4.2. */
+static void renewal_information_has_a_window_and_perhaps_a_page(void **state)
+{
+	struct renewal_window window = {NOON - 86400 * INT64_C(1000000), NOON};
+	CLEANUP_BUF struct buf out = {0};
+
+	view_renewal_info(&window, (struct bytes){0}, &out);
+	assert_string_equal(buf_str(&out),
+		"{\"suggestedWindow\":{\"start\":\"2026-11-20T12:00:00Z\",\"end\":\"" NOON_TEXT
+		"\"}}");
+	buf_reset(&out);
+	view_renewal_info(&window, bytes_str("https://ca.test/why"), &out);
+	assert_non_null(strstr(buf_str(&out), "},\"explanationURL\":\"https://ca.test/why\"}"));
 }
 
 static struct authz pending_authz(void)
@@ -344,6 +366,7 @@ int main(void)
 		cmocka_unit_test(an_orders_list_is_a_list_of_urls),
 		cmocka_unit_test(a_pending_order_shows_what_to_do),
 		cmocka_unit_test(an_order_ends_with_a_certificate_or_an_error),
+		cmocka_unit_test(renewal_information_has_a_window_and_perhaps_a_page),
 		cmocka_unit_test(a_pending_authorization_offers_every_challenge),
 		cmocka_unit_test(a_wildcard_offers_dns_alone_and_shows_its_base),
 		cmocka_unit_test(the_configuration_decides_what_is_offered),

@@ -13,6 +13,7 @@ import argparse
 import glob
 import json
 import os
+import re
 import secrets
 import shlex
 import shutil
@@ -180,6 +181,7 @@ def make_nginx(stack):
         http = "\n".join(
             f"\tserver unix:{stack.run}/{handler}.sock max_fails=0;" if f"/{handler}.sock" in line else line
             for line in http.splitlines())
+    http = re.sub(r"(fastcgi_cache_path )\S+/(\S+)", rf"\1{stack.run}/nginx-\2", http)
     stack.write(http + "\n", "etc", "nginx", "assay-http.conf")
     temp = "".join(f"\t{kind}_temp_path {stack.run}/nginx-{kind};\n"
                    for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
