@@ -179,8 +179,8 @@ static const char *signature_is_broken(const struct lint *l)
 		: NULL;
 }
 
-/* A second opinion: OpenSSL reads the same bytes, and every extension that it knows. The key is asked
- * of it by the rule key_policy. */
+/* A second opinion: OpenSSL reads the same bytes, and every extension that it knows. The key is
+ * asked of it by the rule key_policy. */
 static const char *openssl_refuses(const struct lint *l)
 {
 	const uint8_t *end = l->der.ptr;

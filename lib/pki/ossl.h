@@ -27,9 +27,9 @@ const EVP_MD *ossl_sha384(void);
 const EVP_MD *ossl_sha512(void);
 const EVP_CIPHER *ossl_aes256_gcm(void);
 
-/* A library context without algorithms, made once, never freed. What X509_new_ex makes in it is read
- * by d2i_X509 in every field and extension, but its key is not decoded, which costs ten times as
- * much as all the rest; pubkey.h reads keys. */
+/* A library context without algorithms, made once, never freed. What X509_new_ex makes in it is
+ * read by d2i_X509 in every field and extension, but its key is not decoded, which costs ten times
+ * as much as all the rest; pubkey.h reads keys. */
 OSSL_LIB_CTX *ossl_keyless(void);
 
 /* Empties the error queue into debug log lines. Returns ERR_CRYPTO, so: return
