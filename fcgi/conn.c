@@ -142,7 +142,7 @@ static void resume_all(void)
 {
 	struct exchange *x;
 
-	while ((x = lane_take(&conns.resumed, 1, 0)) != NULL)
+	while ((x = lane_take(&conns.resumed, 1)) != NULL)
 		pipeline_resume(x);
 }
 
@@ -161,6 +161,7 @@ static void *worker(void *arg)
 			resume_all();
 		else
 			serve(event.data.ptr);
+		pipeline_help();
 	}
 }
 

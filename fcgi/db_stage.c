@@ -23,8 +23,9 @@
 #define NAP_MS 25
 #define UNANSWERED_MS 3000 /* asked so long ago and not answered: not up */
 
-struct link { /* one thread and its connection */
+struct link { /* one connection */
 	pthread_t thread;
+	pthread_mutex_t lock; /* held by the thread that runs it; guards what is not atomic here */
 	struct db *db;
 	atomic_bool up;
 	_Atomic int64_t asked_ms; /* since when its answer is awaited; 0: nothing was asked */
@@ -198,20 +199,52 @@ static void look_at_workers(struct link *link)
 	db_call_done(&call);
 }
 
-static void *database_thread(void *arg)
+/* One batch; false when nobody waits. */
+static bool run_waiting(struct link *link)
+{
+	struct exchange *list = lane_take(&pipeline.database, BATCH_MAX);
+
+	if (list != NULL)
+		run_batch(link, list);
+	return list != NULL;
+}
+
+bool db_stage_help(void)
+{
+	bool ran = false;
+
+	for (int i = 0; i < stage.count; i++) {
+		struct link *link = &stage.links[i];
+
+		/* Looked at again once the lock is given back: who pushed meanwhile and could not
+		 * get it relies on that. */
+		while (!lane_is_empty(&pipeline.database) &&
+			pthread_mutex_trylock(&link->lock) == 0) {
+			ran |= run_waiting(link);
+			pthread_mutex_unlock(&link->lock);
+		}
+	}
+	return ran;
+}
+
+static void tick(struct link *link)
+{
+	pthread_mutex_lock(&link->lock);
+	if (!link->up)
+		(void)ready(link);
+	beat(link);
+	look_at_workers(link);
+	pthread_mutex_unlock(&link->lock);
+}
+
+static void *link_thread(void *arg)
 {
 	struct link *link = arg;
 
-	(void)ready(link);
 	while (!lane_is_over(&pipeline.database)) {
-		struct exchange *list = lane_take(&pipeline.database, BATCH_MAX, TICK_MS);
-
-		if (list != NULL)
-			run_batch(link, list);
-		else if (!link->up)
-			(void)ready(link);
-		beat(link);
-		look_at_workers(link);
+		tick(link);
+		pipeline_help();
+		lane_rest(&pipeline.database, TICK_MS);
 	}
 	return NULL;
 }
@@ -227,8 +260,10 @@ void db_stage_start(void)
 	stage.links = xcalloc((size_t)stage.count, sizeof(*stage.links));
 	for (int i = 0; i < stage.count; i++) {
 		stage.links[i].db = new_db();
-		if (pthread_create(&stage.links[i].thread, NULL, database_thread,
-			    &stage.links[i]) != 0)
+		pthread_mutex_init(&stage.links[i].lock, NULL);
+	}
+	for (int i = 0; i < stage.count; i++) {
+		if (pthread_create(&stage.links[i].thread, NULL, link_thread, &stage.links[i]) != 0)
 			die("cannot start a thread");
 	}
 }
@@ -237,6 +272,9 @@ void db_stage_stop(void)
 {
 	for (int i = 0; i < stage.count; i++) {
 		pthread_join(stage.links[i].thread, NULL);
+	}
+	for (int i = 0; i < stage.count; i++) {
+		pthread_mutex_destroy(&stage.links[i].lock);
 		db_close(stage.links[i].db);
 	}
 	free(stage.links);

@@ -6,6 +6,8 @@
 
 #include "fcgi/answer.h"
 #include "fcgi/conn.h"
+#include "fcgi/db_stage.h"
+#include "fcgi/redis_stage.h"
 #include "fcgi/route.h"
 #include "fcgi/verify.h"
 #include "lib/base/log.h"
@@ -281,6 +283,16 @@ static void seat_woken(struct park_seat *seat)
 static void seat_expired(struct park_seat *seat)
 {
 	finish(exchange_of(seat));
+}
+
+void pipeline_help(void)
+{
+	bool more = true;
+
+	while (more) {
+		more = redis_stage_help();
+		more |= db_stage_help();
+	}
 }
 
 void pipeline_init(const struct app *app)

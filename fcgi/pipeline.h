@@ -20,14 +20,19 @@ extern struct pipeline pipeline; /* one a process */
 void pipeline_init(const struct app *app);
 void pipeline_done(void);
 
+/* Runs the Redis and the database stage until nothing waits in their lanes that another thread does
+ * not run already: the thread that brought the work does it, so that it need not wake another one.
+ * Called after every event that may have pushed something. Blocks as long as the servers take. */
+void pipeline_help(void);
+
 /* Worker thread: x->in has been read. */
 void pipeline_begin(struct exchange *x);
 /* Worker thread: the database brought the account's key. */
 void pipeline_resume(struct exchange *x);
 
-/* Redis thread: the command of x->step has run; redis_err and accepted are set. */
+/* In the Redis stage: the command of x->step has run; redis_err and accepted are set. */
 void pipeline_redis(struct exchange *x);
 
-/* Database thread: the call of x->step has run; its err is set. */
+/* In the database stage: the call of x->step has run; its err is set. */
 void pipeline_row(struct exchange *x);
 struct db_call *pipeline_call(struct exchange *x);

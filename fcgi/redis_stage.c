@@ -21,13 +21,14 @@
 
 static struct {
 	pthread_t thread;
+	pthread_mutex_t lock; /* held by the thread that runs the stage */
 	struct rds *rds;
 	bool greeted; /* the nonce pool knows this connection */
 	int64_t retry_ms;
 	int64_t down_ms; /* since when it is not up */
 	atomic_bool up;
 	bool told; /* the log has heard of the connection's state */
-} stage;
+} stage = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 struct rds *redis_stage_rds(void)
 {
@@ -148,21 +149,45 @@ static void tend(void)
 			F_STR("error", rds_error(stage.rds)));
 }
 
+static void run_batch(struct exchange *list)
+{
+	struct exchange *rest = list, *next;
+
+	for (struct exchange *x = list; x != NULL; x = x->next)
+		x->redis_err = ERR_QUEUE;
+	for (int tries = 0; rest != NULL && tries < 2; tries++)
+		rest = run(rest);
+	tend();
+	for (; list != NULL; list = next) {
+		next = list->next;
+		pipeline_redis(list);
+	}
+}
+
+bool redis_stage_help(void)
+{
+	bool ran = false;
+
+	/* As in db_stage_help. */
+	while (!lane_is_empty(&pipeline.redis) && pthread_mutex_trylock(&stage.lock) == 0) {
+		struct exchange *list = lane_take(&pipeline.redis, BATCH_MAX);
+
+		if (list != NULL)
+			run_batch(list);
+		ran |= list != NULL;
+		pthread_mutex_unlock(&stage.lock);
+	}
+	return ran;
+}
+
 static void *redis_thread(void *arg)
 {
 	while (!lane_is_over(&pipeline.redis)) {
-		struct exchange *list = lane_take(&pipeline.redis, BATCH_MAX, TICK_MS);
-		struct exchange *rest = list, *next;
-
-		for (struct exchange *x = list; x != NULL; x = x->next)
-			x->redis_err = ERR_QUEUE;
-		for (int tries = 0; rest != NULL && tries < 2; tries++)
-			rest = run(rest);
+		lane_rest(&pipeline.redis, TICK_MS);
+		pthread_mutex_lock(&stage.lock);
 		tend();
-		for (; list != NULL; list = next) {
-			next = list->next;
-			pipeline_redis(list);
-		}
+		pthread_mutex_unlock(&stage.lock);
+		pipeline_help();
 	}
 	return NULL;
 }

@@ -55,6 +55,9 @@ static void *listen_thread(void *arg)
 
 		if (err == OK)
 			err = jobs_listen(ears.rds, timeout_ms, heard, NULL);
+		/* Not run here: this thread has to listen. */
+		if (!lane_is_empty(&pipeline.database))
+			lane_ring(&pipeline.database);
 		if (err != OK) {
 			const struct timespec pause = {.tv_nsec = (long)timeout_ms * 1000000};
 
