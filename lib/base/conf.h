@@ -82,7 +82,7 @@ struct conf {
 	/* [handlers] */
 	struct {
 		char *socket_dir; /* of the handlers' own sockets, default /run/assay */
-		int threads;      /* per program, default 2 */
+		int threads;      /* per program, default 3 */
 		int64_t wait_ms; /* "wait" for the workers before an answer, default 4s, 0: never */
 		int wait_max;    /* parked requests per program, default 1024 */
 		struct conf_list contact_schemes; /* default mailto */

@@ -54,7 +54,7 @@ static const struct conf_key redis_keys[] = {
 
 static const struct conf_key handlers_keys[] = {
 	PATH("socket_dir", AT(handlers.socket_dir), "/run/assay", conf_check_socket_dir),
-	COUNT("threads", AT(handlers.threads), "2", 1, 64),
+	COUNT("threads", AT(handlers.threads), "3", 1, 64),
 	MSECS("wait", AT(handlers.wait_ms), "4s", 0, 60000),
 	COUNT("wait_max", AT(handlers.wait_max), "1024", 0, 1000000),
 	LIST("contact_schemes", AT(handlers.contact_schemes), "mailto", conf_check_scheme),

@@ -66,7 +66,7 @@ static void what_is_not_written_has_its_documented_default(void **state)
 	assert_int_equal(conf->database.connections, 1);
 	assert_null(conf->database.passwords);
 	assert_string_equal(conf->handlers.socket_dir, "/run/assay");
-	assert_int_equal(conf->handlers.threads, 2);
+	assert_int_equal(conf->handlers.threads, 3);
 	assert_int_equal(conf->handlers.wait_ms, 4000);
 	assert_int_equal(conf->handlers.wait_max, 1024);
 	assert_list(&conf->handlers.contact_schemes, "mailto");
