@@ -8,6 +8,7 @@
 #include "lib/acme/policy.h"
 #include "lib/acme/suffixes.h"
 #include "tests/unit/acme_make.h"
+#include "tests/unit/scratch_folder.h"
 
 #define LABEL_63 "a23456789012345678901234567890123456789012345678901234567890123"
 
@@ -198,9 +199,49 @@ static void a_broken_suffix_list_is_never_taken_for_an_empty_one(void **state)
 	assert_int_equal(pb.type, PROBLEM_NONE);
 }
 
+/* A list of many rules, one of them of our choice. */
+static char *write_list(const char *rule)
+{
+	CLEANUP_BUF struct buf text = {0};
+
+	buf_addf(&text, "// ===BEGIN ICANN DOMAINS===\n%s\n", rule);
+	for (int i = 0; i < 1200; i++)
+		buf_addf(&text, "rule%d.test\n", i);
+	buf_add_str(&text, "// ===END ICANN DOMAINS===\n");
+	return scratch_write("list.dat", buf_bytes(&text), 0644);
+}
+
+static bool is_public(const struct conf *conf, const char *name)
+{
+	bool found = false;
+
+	assert_int_equal(suffixes_is_public(conf, name, &found), OK);
+	return found;
+}
+
+static void a_changed_list_is_read_again_and_a_broken_one_leaves_the_old(void **state)
+{
+	CLEANUP_STR char *path = write_list("one.test");
+	CLEANUP_STR char *again = NULL, *broken = NULL;
+	CLEANUP_BUF struct buf text = {0};
+
+	buf_addf(&text, MAKE_SERVER "[orders]\npublic_suffixes = %s\n", path);
+	CLEANUP(conf_free) struct conf *conf = make_conf(buf_str(&text));
+
+	assert_true(is_public(conf, "one.test") && !is_public(conf, "twofold.test"));
+	again = write_list("twofold.test");
+	assert_true(is_public(conf, "one.test")); /* until it is asked for */
+	assert_int_equal(suffixes_load(conf), OK);
+	assert_true(!is_public(conf, "one.test") && is_public(conf, "twofold.test"));
+	broken = scratch_write("list.dat", bytes_str("one.test\n"), 0644);
+	assert_int_equal(suffixes_load(conf), ERR_INTERNAL);
+	assert_true(is_public(conf, "twofold.test"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_changed_list_is_read_again_and_a_broken_one_leaves_the_old),
 		cmocka_unit_test(ordinary_names_are_taken_in_lower_case),
 		cmocka_unit_test(what_is_no_dns_name_is_refused),
 		cmocka_unit_test(what_is_no_text_of_a_name_is_malformed),
@@ -209,5 +250,5 @@ int main(void)
 		cmocka_unit_test(a_broken_suffix_list_is_never_taken_for_an_empty_one),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, scratch_folder_make, scratch_folder_remove);
 }
