@@ -31,13 +31,13 @@ struct tally {
 	int skipped;
 };
 
-enum finding { FINE, SKIPPED, FAILED };
+enum finding { FINE, WARNING, SKIPPED, FAILED };
 
 static void tell(struct tally *tally, enum finding finding, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 static void tell(struct tally *tally, enum finding finding, const char *fmt, ...)
 {
-	static const char *const words[] = {"ok", "skipped", "FAILED"};
+	static const char *const words[] = {"ok", "warning", "skipped", "FAILED"};
 	va_list args;
 
 	tally->failed += finding == FAILED;
@@ -188,6 +188,53 @@ static void check_suffixes(struct tally *tally, const struct conf *conf)
 		tell(tally, FINE, "public suffix list %s", file != NULL ? file : "of libpsl");
 }
 
+/* CA/B BR 6.3.2 and 4.2.1: how long a publicly trusted CA may let certificates and validations of
+ * names live, by the date of issue. */
+static const struct {
+	int64_t from_secs;
+	const char *from;
+	int certificate_days;
+	int validation_days;
+} limits[] = {{1773532800, "2026-03-15", 200, 200}, {1805068800, "2027-03-15", 100, 100},
+	{1868227200, "2029-03-15", 47, 10}};
+
+/* A private CA may do as it likes: nothing fails. */
+static void check_lifetime(struct tally *tally, const char *what, int64_t secs, bool certificate)
+{
+	int64_t now = clock_wall_us() / USEC_PER_SEC;
+	size_t broken = ARRAY_LEN(limits);
+
+	/* The last limit that is in force counts, or else the first one to come that is broken. */
+	for (size_t i = ARRAY_LEN(limits); i-- > 0;) {
+		int days = certificate ? limits[i].certificate_days : limits[i].validation_days;
+
+		if (secs > days * 86400LL)
+			broken = i;
+		if (limits[i].from_secs <= now)
+			break;
+	}
+	if (broken == ARRAY_LEN(limits))
+		tell(tally, FINE, "%s: %lld days", what, (long long)(secs / 86400));
+	else
+		tell(tally, limits[broken].from_secs <= now ? WARNING : FINE,
+			"%s: %lld days; a publicly trusted CA may have %d at most from %s on", what,
+			(long long)(secs / 86400),
+			certificate ? limits[broken].certificate_days
+				    : limits[broken].validation_days,
+			limits[broken].from);
+}
+
+static void check_lifetimes(struct tally *tally, const struct conf *conf)
+{
+	for (size_t i = 0; i < conf->nprofiles; i++) {
+		CLEANUP_BUF struct buf what = {0};
+
+		buf_addf(&what, "profile %s: certificates", conf->profiles[i].name);
+		check_lifetime(tally, buf_str(&what), conf->profiles[i].validity_secs, true);
+	}
+	check_lifetime(tally, "valid authorizations", conf->orders.valid_authz_secs, false);
+}
+
 struct resolver_try {
 	bool answered;
 	bool authenticated;
@@ -247,6 +294,7 @@ static int run_check_config(const char *conf_path, int argc, char **argv)
 	setlinebuf(stdout);
 	tell(&tally, FINE, "configuration %s", conf_path);
 	check_suffixes(&tally, conf);
+	check_lifetimes(&tally, conf);
 	check_issuers(&tally, conf);
 	check_database(&tally, conf);
 	check_redis(&tally, conf);

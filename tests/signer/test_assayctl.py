@@ -116,6 +116,20 @@ def test_check_config_tries_everything(ca, database, redis):
         assert f"ok       Redis as {role}" in lines
     assert any(line.startswith("ok       issuer main: certificate, chain and key fit") for line in lines)
     assert any(line.startswith("ok       clock:") for line in lines)
+    assert "ok       profile six_days: certificates: 6 days" in lines
+
+
+def test_check_config_says_what_a_public_ca_may_not(ca, database, redis):
+    """The limits of our day and those to come; warnings fail nothing."""
+    path = f"{ca.dir}/long.conf"
+    with open(ca.conf, encoding="utf-8") as text, open(path, "w", encoding="utf-8") as out:
+        out.write(text.read() + "\n[profile long]\nvalidity = 300d\n[profile until_2029]\nvalidity = 90d\n")
+    lines = assayctl("-c", path, "check-config", check=False).stdout.splitlines()
+    (line,) = [line for line in lines if "profile long: " in line]
+    assert line.startswith("warning  ") and "a publicly trusted CA may have " in line
+    (line,) = [line for line in lines if "profile until_2029: " in line]
+    assert line.endswith("may have 47 at most from 2029-03-15 on")
+    assert not any(line.startswith("FAILED   profile") for line in lines)
 
 
 def test_check_config_says_what_is_wrong(ca, folder, database, redis):
