@@ -21,18 +21,22 @@ BEGIN
 	RETURN QUERY SELECT 3, d.id FROM responders_due(p_limit, p_backoff) d(id);
 END $$;
 
+-- A job that was delivered too often. What a worker holds at the moment is not dead: whoever holds it decides, and else
+-- the sweep brings it again.
 CREATE OR REPLACE FUNCTION sweep_dead(p_kind integer, p_id uuid) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE
 	v_problem text := problem('serverInternal', 500, 'The server gave up on this.');
 BEGIN
 	IF p_kind = 0 THEN
-		PERFORM authz_fail(ARRAY(SELECT a.id FROM authorizations a WHERE a.id = p_id AND a.challenge = 1), 2::smallint,
+		PERFORM authz_fail(ARRAY(SELECT a.id FROM authorizations a WHERE a.id = p_id AND a.challenge = 1
+			AND coalesce(a.held_until <= now(), true)), 2::smallint,
 			v_problem);
 	ELSIF p_kind = 3 THEN
 		PERFORM responder_end(p_id, 'its job failed too often');
 	ELSE
-		PERFORM orders_fail(ARRAY(SELECT o.id FROM orders o WHERE o.id = p_id AND o.status = 2), v_problem);
+		PERFORM orders_fail(ARRAY(SELECT o.id FROM orders o WHERE o.id = p_id AND o.status = 2
+			AND coalesce(o.held_until <= now(), true)), v_problem);
 	END IF;
 	INSERT INTO audit_log (action, object, detail)
 		VALUES ('job.dead', p_id::text, (ARRAY['validate', 'caa', 'sign', 'responder'])[p_kind + 1]);

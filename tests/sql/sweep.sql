@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(24);
+SELECT plan(25);
 SELECT given_account() AS a \gset
 SELECT id AS o1, authz_ids[1] AS z1 FROM given_order(:'a', 'x.org') \gset
 SELECT responded(:'a', :'z1');
@@ -17,6 +17,10 @@ SELECT set_eq('SELECT * FROM sweep_due(100, 60)', format('VALUES (1, %L::uuid)',
 UPDATE authorizations SET due_at = now(), held_until = now() WHERE id = :'z1';
 SELECT is(count(*), 1::bigint, 'the limit counts') FROM sweep_due(1, 0) WHERE r_kind = 0;
 
+UPDATE orders SET held_until = now() + interval '60 s' WHERE id = :'o2';
+SELECT sweep_dead(2, :'o2');
+SELECT is(status_of(:'o2'), 2, 'what a worker holds is not dead');
+UPDATE orders SET held_until = NULL WHERE id = :'o2';
 SELECT sweep_dead(2, :'o2');
 SELECT is(status_of(:'o2'), 4, 'a dead job ends its order');
 SELECT ok(error LIKE '%serverInternal%', 'with a problem') FROM orders WHERE id = :'o2';
