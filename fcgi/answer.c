@@ -83,9 +83,6 @@ int problem_of_store(enum store_code code, struct problem *pb)
 	case STORE_UNAUTHORIZED:
 		return problem_set(pb, PROBLEM_UNAUTHORIZED,
 			"this account or key has no right to do this");
-	case STORE_PROFILE_RETIRED:
-		return problem_set(pb, PROBLEM_INVALID_PROFILE,
-			"the order's profile is not offered any more");
 	case STORE_KEY_TYPE:
 		return problem_set(pb, PROBLEM_BAD_CSR,
 			"the order's profile does not take keys of this type");

@@ -25,7 +25,7 @@ enum store_code {
 	STORE_EXPIRED = 10,       /* the order or authorization has expired */
 	STORE_ALREADY_REVOKED = 11,
 	STORE_UNAUTHORIZED = 12, /* revoke: no right to it */
-	STORE_PROFILE_RETIRED = 13,
+	/* 13 was never returned. */
 	STORE_KEY_IN_USE = 14,       /* keyChange, newAccount race: the other account is returned */
 	STORE_KEY_TYPE = 15,         /* finalize: the order's profile does not take such keys */
 	STORE_ISSUANCE_STOPPED = 16, /* newOrder, finalize: the operator stopped issuance */
