@@ -122,7 +122,7 @@ struct conf {
 		int64_t linger_ms;  /* "linger": wait for a batch to fill, default 5ms */
 		int64_t lease_secs; /* "lease", default 8s */
 		int64_t sweep_secs; /* "sweep" of the keeper, default 3s */
-		/* "retention": partitions wholly older are dropped, default 400d. */
+		/* "retention": partitions wholly older are dropped, default 1200d. */
 		int64_t retention_secs;
 	} workers;
 	/* [crl] */

@@ -10,6 +10,7 @@
 #define DIGITS "0123456789"
 #define NAME_MAX_LEN 253
 #define LABEL_MAX_LEN 63
+#define URL_MAX_LEN 512
 #define FILE_PATH_MAX_LEN 200
 /* The longest name a handler puts behind the folder. */
 #define LONGEST_SOCKET "/directory.sock"
@@ -39,8 +40,16 @@ static bool is_url_behind(const char *text, const char *scheme)
 		text[strspn(text, allowed)] == '\0';
 }
 
+/* Every answer carries URLs in its header. */
+static bool is_short_url(const char *text)
+{
+	return strlen(text) <= URL_MAX_LEN;
+}
+
 const char *conf_check_base_url(const char *text)
 {
+	if (!is_short_url(text))
+		return "choose a shorter URL: at most 512 characters";
 	/* RFC 8555 section 6.1: clients and server talk over HTTPS only. */
 	if (!is_url_behind(text, "https://"))
 		return "write a URL that begins with https://";
@@ -53,6 +62,8 @@ const char *conf_check_base_url(const char *text)
 
 const char *conf_check_url(const char *text)
 {
+	if (!is_short_url(text))
+		return "choose a shorter URL: at most 512 characters";
 	if (is_url_behind(text, "https://") || is_url_behind(text, "http://"))
 		return NULL;
 	return "write a URL that begins with https:// or http://";
@@ -60,6 +71,8 @@ const char *conf_check_url(const char *text)
 
 const char *conf_check_http_url(const char *text)
 {
+	if (!is_short_url(text))
+		return "choose a shorter URL: at most 512 characters";
 	/* BR 7.1.2.7.7 and 7.1.2.11.2. What is fetched there is signed; https would ask for a
 	 * certificate to check one. */
 	return is_url_behind(text, "http://")

@@ -95,7 +95,9 @@ static const struct conf_key workers_keys[] = {
 	MSECS("linger", AT(workers.linger_ms), "5ms", 0, 1000),
 	SECS("lease", AT(workers.lease_secs), "8s", 2, HOUR),
 	SECS("sweep", AT(workers.sweep_secs), "3s", 1, HOUR),
-	SECS("retention", AT(workers.retention_secs), "400d", DAY, 3650 * DAY),
+	/* CA/B BR 5.4.3 and 5.5.2: two years from the end of the certificate, of 398 days at most.
+	 */
+	SECS("retention", AT(workers.retention_secs), "1200d", DAY, 3650 * DAY),
 };
 
 static const struct conf_key crl_keys[] = {

@@ -90,7 +90,7 @@ static void what_is_not_written_has_its_documented_default(void **state)
 	assert_int_equal(conf->workers.linger_ms, 5);
 	assert_int_equal(conf->workers.lease_secs, 8);
 	assert_int_equal(conf->workers.sweep_secs, 3);
-	assert_int_equal(conf->workers.retention_secs, 400LL * 86400);
+	assert_int_equal(conf->workers.retention_secs, 1200LL * 86400);
 	assert_int_equal(conf->crl.validity_secs, 7 * 86400);
 	assert_int_equal(conf->crl.refresh_secs, 86400);
 	assert_int_equal(conf->crl.delay_secs, 60);
@@ -447,6 +447,25 @@ static void ocsp_must_fit_its_rules(void **state)
 	REFUSED("issuer a", "ocsp_url", "https://a.example/", "ocsp.example");
 }
 
+static void urls_are_short_enough_for_a_header(void **state)
+{
+	char url[600 + 1] = "https://a.example/";
+
+	memset(url + 18, 'x', 512 - 18);
+	CLEANUP_BUF struct buf fits = {0};
+
+	buf_addf(&fits,
+		"[server]\nbase_url = https://a.example\nterms_of_service = %s\n"
+		"[database]\nuri = postgresql:///assay\n",
+		url);
+	conf_free(loaded(buf_str(&fits)));
+	url[512] = 'x';
+	REFUSED("server", "terms_of_service", url);
+	REFUSED("server", "website", url);
+	REFUSED("server", "base_url", url);
+	REFUSED("issuer a", "crl_url", url);
+}
+
 static void a_socket_path_must_fit_its_address(void **state)
 {
 	char path[108 + 1] = "/";
@@ -535,6 +554,7 @@ int main(void)
 		cmocka_unit_test(what_is_published_has_a_plain_path),
 		cmocka_unit_test(revocation_lists_must_fit_their_rules),
 		cmocka_unit_test(ocsp_must_fit_its_rules),
+		cmocka_unit_test(urls_are_short_enough_for_a_header),
 		cmocka_unit_test(a_socket_path_must_fit_its_address),
 		cmocka_unit_test(redis_is_where_its_address_says_and_asks_for_a_password_there),
 		cmocka_unit_test(usual_database_strings_are_accepted),
