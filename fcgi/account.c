@@ -178,15 +178,14 @@ static int prepare_orders(struct request *r, struct problem *pb)
 		err = read_cursor(r, pb, &before, &given);
 	if (err != OK)
 		return err;
-	/* One more than a page tells whether there is another. */
 	account_orders_call(&r->call, &r->account, r->key->thumbprint, given ? &before : NULL,
-		ORDERS_PAGE + 1);
+		ORDERS_PAGE);
 	return OK;
 }
 
 static int respond_orders(struct request *r, struct problem *pb)
 {
-	struct ident ids[ORDERS_PAGE];
+	struct ident ids[ORDERS_PAGE], next;
 	size_t count = 0;
 	enum store_code code = account_orders_result(&r->call, &count);
 
@@ -197,11 +196,11 @@ static int respond_orders(struct request *r, struct problem *pb)
 	r->answer.status = 200;
 	view_orders(r->conf, ids, count < ORDERS_PAGE ? count : ORDERS_PAGE, &r->answer.body);
 	/* RFC 8555 section 7.1.2.1: more pages by Link rel="next". */
-	if (count > ORDERS_PAGE) {
+	if (account_orders_more(&r->call, &next)) {
 		CLEANUP_STR char *url = url_of_object(r->conf, URL_ACCOUNT_ORDERS, &r->account);
 		char last[IDENT_TEXT_LEN + 1];
 
-		ident_format(&ids[ORDERS_PAGE - 1], last);
+		ident_format(&next, last);
 		answer_header(&r->answer, "Link", "<%s?" CURSOR "%s>;rel=\"next\"", url, last);
 	}
 	return OK;

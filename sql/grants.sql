@@ -31,6 +31,7 @@ GRANT EXECUTE ON FUNCTION order_new_replacing TO "assay-order";
 GRANT EXECUTE ON FUNCTION incident_keep TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION incident_count, incident_count_serials, incident_create, incident_select, incident_add,
 	incident_start, incident_pause, incident_abort, incident_extend, incident_status TO "assay-admin";
+GRANT EXECUTE ON FUNCTION closing_sweep TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION revocation_sweep, certificates_tidy TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION admin_reason, admin_serials, admin_selected, admin_sample, admin_revoke, admin_revoke_step,

@@ -21,7 +21,7 @@ const struct db_stmt account_rekey_stmt = {"account_rekey",
 	"SELECT " ANSWER " FROM assay.account_rekey($1, $2, $3, $4, $5)", DB_ONE_ROW, 5,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_BYTES, DB_T_TEXT, DB_T_BYTES}};
 const struct db_stmt account_orders_stmt = {"account_orders",
-	"SELECT code, ids FROM assay.account_orders($1, $2, $3, $4)", DB_ONE_ROW, 4,
+	"SELECT code, ids, next_before FROM assay.account_orders($1, $2, $3, $4)", DB_ONE_ROW, 4,
 	{DB_T_IDENT, DB_T_BYTES, DB_T_IDENT, DB_T_INT}};
 
 void account_done(struct account *a)
@@ -165,4 +165,12 @@ enum store_code account_orders_result(const struct db_call *c, size_t *ret_count
 struct ident account_orders_at(const struct db_call *c, size_t i)
 {
 	return db_array_ident(c->result, 0, 1, (int)i);
+}
+
+bool account_orders_more(const struct db_call *c, struct ident *ret_before)
+{
+	if (db_is_null(c->result, 0, 2))
+		return false;
+	*ret_before = db_ident(c->result, 0, 2);
+	return true;
 }

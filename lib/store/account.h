@@ -98,10 +98,12 @@ enum store_code account_rekey_result(const struct db_call *c, struct account *re
 	struct ident *ret_other);
 
 /* The orders list (section 7.1.2.1), newest first, invalid ones left out: up to limit ids older
- * than before (NULL: from the newest). More remain when the result holds limit ids: the caller asks
- * for one more than it shows. */
+ * than before (NULL: from the newest). */
 extern const struct db_stmt account_orders_stmt;
 void account_orders_call(struct db_call *c, const struct ident *id,
 	const uint8_t thumbprint[THUMBPRINT_LEN], const struct ident *before, int limit);
 enum store_code account_orders_result(const struct db_call *c, size_t *ret_count);
 struct ident account_orders_at(const struct db_call *c, size_t i);
+/* True when there is another page, which is asked for with *ret_before; this one may hold fewer
+ * than limit all the same. */
+bool account_orders_more(const struct db_call *c, struct ident *ret_before);

@@ -5,6 +5,8 @@ const struct db_stmt sweep_due_stmt = {"sweep_due",
 	"SELECT r_kind, r_id FROM assay.sweep_due($1, $2)", DB_ROWS, 2, {DB_T_INT, DB_T_INT}};
 const struct db_stmt sweep_dead_stmt = {"sweep_dead", "SELECT assay.sweep_dead($1, $2)", DB_NOTHING,
 	2, {DB_T_INT, DB_T_IDENT}};
+const struct db_stmt closing_sweep_stmt = {"closing_sweep", "SELECT assay.closing_sweep($1)",
+	DB_ONE_ROW, 1, {DB_T_INT}};
 const struct db_stmt partitions_stmt = {"partitions", "SELECT assay.partitions($1, $2)", DB_ONE_ROW,
 	2, {DB_T_INT, DB_T_BIGINT}};
 const struct db_stmt audit_seal_stmt = {"audit_seal", "SELECT assay.audit_seal($1)", DB_ONE_ROW, 1,
@@ -42,6 +44,12 @@ void sweep_dead_call(struct db_call *c, enum sweep_kind kind, const struct ident
 	db_call_init(c, &sweep_dead_stmt);
 	db_bind_int(c, (int32_t)kind);
 	db_bind_ident(c, id);
+}
+
+void closing_sweep_call(struct db_call *c, int limit)
+{
+	db_call_init(c, &closing_sweep_stmt);
+	db_bind_int(c, limit);
 }
 
 void partitions_call(struct db_call *c, int days_ahead, int64_t retention_secs)

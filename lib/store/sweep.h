@@ -15,6 +15,11 @@ size_t sweep_due_count(const struct db_call *c);
 void sweep_due_at(const struct db_call *c, size_t i, enum sweep_kind *ret_kind,
 	struct ident *ret_id);
 
+/* One short step of ending what a closed account or a deactivated authorization left behind. One
+ * int: 0 when there is nothing to do. */
+extern const struct db_stmt closing_sweep_stmt;
+void closing_sweep_call(struct db_call *c, int limit);
+
 /* Dead letters: makes the object's order invalid with serverInternal. Unknown ids are ignored. */
 extern const struct db_stmt sweep_dead_stmt;
 void sweep_dead_call(struct db_call *c, enum sweep_kind kind, const struct ident *id);

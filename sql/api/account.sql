@@ -91,24 +91,18 @@ BEGIN
 	RETURN account_row(p_id, false);
 END $$;
 
--- Closes a valid account and everything unfinished that it has (RFC 8555 section 7.3.6). Authorizations before
--- orders: the lock order of all functions. Not callable by programs; false when somebody else was first.
+-- Closes a valid account and everything unfinished that it has (RFC 8555 section 7.3.6), at once or, of very much, bit by
+-- bit: no order lives for more than 90 days before it is finished. What it might have reused is never asked for again,
+-- and goes with the sweep of what has expired. Not callable by programs; false when somebody else was first.
 CREATE OR REPLACE FUNCTION account_close(p_id uuid, p_status smallint, p_action text) RETURNS boolean
 LANGUAGE plpgsql AS $$
-DECLARE
-	v_orders uuid[];
 BEGIN
 	UPDATE accounts a SET status = p_status, closed_at = now() WHERE a.id = p_id AND a.status = 0;
 	IF NOT FOUND THEN
 		RETURN false;
 	END IF;
-	SELECT array_agg(o.id) INTO v_orders FROM orders o WHERE o.account_id = p_id AND o.status IN (0, 1, 2);
-	UPDATE authorizations a SET status = 3, due_at = NULL, held_until = NULL
-		FROM (SELECT DISTINCT unnest(o.authz_ids) AS id FROM unnest(v_orders) u(id) JOIN orders o ON o.id = u.id
-			ORDER BY 1) x
-		WHERE a.id = x.id AND a.status = 0;
-	PERFORM orders_fail(v_orders, problem('unauthorized', 403, 'The account was deactivated.'));
-	DELETE FROM reusable_authorizations u WHERE u.account_id = p_id;
+	PERFORM closing_begin(p_id, NULL, partition_bound('uuid', now() - interval '91 days')::uuid,
+		problem('unauthorized', 403, 'The account was deactivated.'));
 	INSERT INTO audit_log (action, object) VALUES (p_action, p_id::text);
 	RETURN true;
 END $$;
@@ -166,16 +160,29 @@ BEGIN
 	RETURN account_row(p_id, false);
 END $$;
 
+-- A page of the orders list, newest first, and where the next one begins (NULL: there is none). What the list leaves out
+-- may be much: at most a thousand orders are looked at, so that a page may hold fewer than p_limit, or none, and yet not
+-- be the last.
 CREATE OR REPLACE FUNCTION account_orders(p_id uuid, p_thumbprint bytea, p_before uuid, p_limit integer,
-	OUT code integer, OUT ids uuid[])
+	OUT code integer, OUT ids uuid[], OUT next_before uuid)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+DECLARE
+	v_seen uuid[];
 BEGIN
 	code := account_code(p_id, p_thumbprint);
 	IF code <> 0 THEN
 		RETURN;
 	END IF;
-	ids := ARRAY(SELECT o.id FROM orders o
-		WHERE o.account_id = p_id AND o.id < coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
-			AND o.status <> 4 AND (o.status IN (2, 3) OR o.expires_at > now())
-		ORDER BY o.id DESC LIMIT p_limit);
+	SELECT array_agg(w.id ORDER BY w.id DESC), array_agg(w.id ORDER BY w.id DESC) FILTER (WHERE w.shown)
+		INTO v_seen, ids
+		FROM (SELECT o.id, o.status <> 4 AND (o.status IN (2, 3) OR o.expires_at > now()) AS shown FROM orders o
+			WHERE o.account_id = p_id AND o.id < coalesce(p_before, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
+			ORDER BY o.id DESC LIMIT 1000) w;
+	IF cardinality(ids) > p_limit THEN
+		ids := ids[1:p_limit];
+		next_before := ids[p_limit];
+	ELSE
+		next_before := v_seen[1000];
+	END IF;
+	ids := coalesce(ids, '{}');
 END $$;

@@ -15,15 +15,6 @@ BEGIN
 	RETURN r;
 END $$;
 
--- Every unfinished order that uses the authorization: the one that made it and, when it was valid, later ones of the
--- account that reused it. Ids are times, so orders older than the authorization's own need not be read.
-CREATE OR REPLACE FUNCTION authz_orders(p_account uuid, p_authz uuid, p_order uuid) RETURNS uuid[]
-LANGUAGE plpgsql STABLE AS $$
-BEGIN
-	RETURN ARRAY(SELECT o.id FROM orders o
-		WHERE o.account_id = p_account AND o.id >= p_order AND o.status IN (0, 1) AND p_authz = ANY (o.authz_ids));
-END $$;
-
 CREATE OR REPLACE FUNCTION authz_deactivate(p_account uuid, p_thumbprint bytea, p_id uuid) RETURNS authz_answer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 DECLARE
@@ -39,7 +30,8 @@ BEGIN
 		WHERE a.id = p_id AND a.account_id = p_account AND a.status IN (0, 1) AND a.expires_at > now()
 		RETURNING CASE WHEN a.wildcard THEN '*.' || a.name ELSE a.name END, a.order_id INTO v_name, v_order;
 	IF FOUND THEN
-		PERFORM orders_fail(authz_orders(p_account, p_id, v_order),
+		-- The order that made it and, when it was valid, later ones that reused it: ids are times.
+		PERFORM closing_begin(p_account, p_id, v_order,
 			problem('unauthorized', 403, 'The authorization for ' || v_name || ' was deactivated.'));
 		DELETE FROM reusable_authorizations u
 			WHERE u.account_id = p_account AND u.name = v_name AND u.authz_id = p_id;

@@ -30,7 +30,7 @@ may assay-signer heartbeat issuer_register issuer_record issuance_claim issuance
 may assay-ocsp heartbeat ocsp_issuers ocsp_get
 may assay-ocsp-signer heartbeat ocsp_issuers ocsp_status ocsp_due_changed ocsp_due_new ocsp_due_again ocsp_store responder_register \
 	responder_get
-may assay-keeper heartbeat incident_keep sweep_due sweep_dead partitions audit_seal revocation_sweep certificates_tidy \
+may assay-keeper heartbeat closing_sweep incident_keep sweep_due sweep_dead partitions audit_seal revocation_sweep certificates_tidy \
 	crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files
 may assay-admin incident_count incident_count_serials incident_create incident_select incident_add incident_start \
 	incident_pause incident_abort incident_extend incident_status \

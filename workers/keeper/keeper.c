@@ -22,6 +22,7 @@
 #define CHANGES_LIMIT 20000   /* revocations that are collected in one call */
 #define DEAD_LIMIT 64
 #define SEAL_LIMIT 5000 /* about so many audit rows in one call */
+#define CLOSING_LIMIT 500
 #define PARTITION_DAYS 7
 #define PARTITION_MS 3600000
 #define PRUNE_MS 600000
@@ -226,6 +227,21 @@ static void revoke_marked(struct keeper *k)
 		log_event(LOG_LEVEL_INFO, "worked on revocations", F_INT("certificates", total));
 }
 
+/* Closed accounts with more orders than a request may end. */
+static void end_closings(struct keeper *k)
+{
+	bool more = true;
+
+	for (int round = 0; round < ROUNDS && more && !stop_requested(); round++) {
+		struct db_call call = {0};
+
+		closing_sweep_call(&call, CLOSING_LIMIT);
+		more = run(k, &call, "orders of a closed account not ended") &&
+			db_int(call.result, 0, 0) > 0;
+		db_call_done(&call);
+	}
+}
+
 static void tidy(struct keeper *k)
 {
 	struct db_call call = {0};
@@ -282,6 +298,7 @@ static void keep(struct keeper *k)
 		return;
 	seal_audit(k);
 	collect_revocations(k);
+	end_closings(k);
 	/* A row is not pushed back as queued when there is no queue. */
 	if (rds) {
 		sweep_dead(k);
@@ -294,9 +311,9 @@ static void keep(struct keeper *k)
 int main(int argc, char **argv)
 {
 	static const struct db_stmt *const stmts[] = {&sweep_due_stmt, &sweep_dead_stmt,
-		&partitions_stmt, &audit_seal_stmt, &revocation_sweep_stmt, &certificates_tidy_stmt,
-		&crl_schedule_stmt, &crl_due_stmt, &crl_files_stmt, &crl_part_stmt,
-		&crl_overtaken_stmt, &issuer_files_stmt, NULL};
+		&closing_sweep_stmt, &partitions_stmt, &audit_seal_stmt, &revocation_sweep_stmt,
+		&certificates_tidy_stmt, &crl_schedule_stmt, &crl_due_stmt, &crl_files_stmt,
+		&crl_part_stmt, &crl_overtaken_stmt, &issuer_files_stmt, NULL};
 	static struct keeper keeper;
 
 	process_init(&keeper.process, argc, argv, "assay-keeper",
