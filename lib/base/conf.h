@@ -115,6 +115,8 @@ struct conf {
 		/* "caa_max_age": older CAA results are checked again before signing; default 7h. */
 		int64_t caa_secs;
 		int in_flight; /* concurrent validations per validator, default 2000 */
+		/* of one account, once half of in_flight is under way; default 100 */
+		int account_share;
 	} validation;
 	/* [workers] */
 	struct {

@@ -88,6 +88,7 @@ static const struct conf_key validation_keys[] = {
 	/* RFC 8659 section 2.2 and CA/B BR 3.2.2.8: a CAA answer serves for eight hours at most. */
 	SECS("caa_max_age", AT(validation.caa_secs), "7h", 0, 8 * HOUR),
 	COUNT("in_flight", AT(validation.in_flight), "2000", 1, 100000),
+	COUNT("account_share", AT(validation.account_share), "100", 1, 100000),
 };
 
 static const struct conf_key workers_keys[] = {

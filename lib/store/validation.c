@@ -4,8 +4,8 @@
 const struct db_stmt validation_claim_stmt = {"validation_claim",
 	"SELECT r_id, r_account, r_attempt, r_tries, r_name, r_wildcard, r_type, r_secret, "
 	"r_key_thumbprint "
-	"FROM assay.validation_claim($1, $2)",
-	DB_ROWS, 2, {DB_T_IDENTS, DB_T_INT}};
+	"FROM assay.validation_claim($1, $2, $3)",
+	DB_ROWS, 3, {DB_T_IDENTS, DB_T_INT, DB_T_IDENTS}};
 const struct db_stmt validation_renew_stmt = {"validation_renew",
 	"SELECT assay.validation_renew($1, $2, $3, $4, $5)", DB_NOTHING, 5,
 	{DB_T_IDENTS, DB_T_INTS, DB_T_IDENTS, DB_T_INTS, DB_T_INT}};
@@ -20,11 +20,13 @@ const struct db_stmt caa_claim_stmt = {"caa_claim",
 const struct db_stmt caa_finish_stmt = {"caa_finish", "SELECT assay.caa_finish($1, $2, $3, $4, $5)",
 	DB_NOTHING, 5, {DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS, DB_T_TEXTS, DB_T_TIME}};
 
-void validation_claim_call(struct db_call *c, const struct ident *ids, size_t count, int lease_secs)
+void validation_claim_call(struct db_call *c, const struct ident *ids, size_t count, int lease_secs,
+	const struct ident *full, size_t nfull)
 {
 	db_call_init(c, &validation_claim_stmt);
 	db_bind_idents(c, ids, count);
 	db_bind_int(c, lease_secs);
+	db_bind_idents(c, full, nfull);
 }
 
 size_t validation_claim_count(const struct db_call *c)

@@ -19,9 +19,10 @@ struct validation_job { /* a claimed authorization */
 	struct bytes secret;         /* 32 bytes; see authz.h for the token */
 	struct bytes key_thumbprint; /* 32 bytes: key authorization = token "." base64url(this) */
 };
+/* full: accounts whose authorizations are left where they are, to be queued again by the sweep. */
 extern const struct db_stmt validation_claim_stmt;
-void validation_claim_call(struct db_call *c, const struct ident *ids, size_t count,
-	int lease_secs);
+void validation_claim_call(struct db_call *c, const struct ident *ids, size_t count, int lease_secs,
+	const struct ident *full, size_t nfull);
 size_t validation_claim_count(const struct db_call *c);
 void validation_claim_at(const struct db_call *c, size_t i, struct validation_job *ret);
 

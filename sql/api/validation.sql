@@ -54,7 +54,8 @@ $$;
 -- Rows are taken in order of id. When some were not taken, the reason may be that they are hopeless: those end here.
 -- What was claimed three times without a result may be what ends its workers: of such rows a batch takes one, the least
 -- tried first, and the sweep brings the others again. So the neighbours of a poisonous row get through before it is tried again.
-CREATE OR REPLACE FUNCTION validation_claim(p_ids uuid[], p_lease integer)
+-- p_full: accounts that have their share under way; theirs stay as they are, and due.
+CREATE OR REPLACE FUNCTION validation_claim(p_ids uuid[], p_lease integer, p_full uuid[] DEFAULT NULL)
 RETURNS TABLE (r_id uuid, r_account uuid, r_attempt integer, r_tries integer, r_name text, r_wildcard boolean,
 	r_type integer, r_secret bytea, r_key_thumbprint bytea)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
@@ -66,7 +67,7 @@ BEGIN
 	RETURN QUERY UPDATE authorizations a SET attempt = a.attempt + 1, held_until = now() + make_interval(secs => p_lease)
 		FROM (SELECT DISTINCT unnest(p_ids) AS id ORDER BY 1) x
 		WHERE a.id = x.id AND a.status = 0 AND a.challenge = 1 AND coalesce(a.held_until <= now(), true)
-			AND a.expires_at > now()
+			AND a.expires_at > now() AND coalesce(a.account_id <> ALL (p_full), true)
 			AND (a.attempt - a.tries < 3 OR a.id = (
 				SELECT s.id FROM unnest(p_ids) y(id) JOIN authorizations s ON s.id = y.id
 					WHERE s.status = 0 AND s.challenge = 1 AND coalesce(s.held_until <= now(), true)

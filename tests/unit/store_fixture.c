@@ -285,7 +285,7 @@ int32_t validation_take(struct db *db, const struct ident *authz, int lease_secs
 	struct db_call call = {0};
 	struct validation_job job = {0};
 
-	validation_claim_call(&call, authz, 1, lease_secs);
+	validation_claim_call(&call, authz, 1, lease_secs, NULL, 0);
 	must(db, &call);
 	if (validation_claim_count(&call) > 0) {
 		validation_claim_at(&call, 0, &job);

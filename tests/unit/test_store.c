@@ -409,7 +409,7 @@ static void a_retry_shows_its_problem_and_can_be_claimed_again(void **state)
 	assert_int_equal(authz_result(&call, &a, NULL), STORE_OK);
 	assert_true(a.status == AUTHZ_PENDING && a.challenge == CHALLENGE_PROCESSING &&
 		a.error.ptr != NULL);
-	validation_claim_call(&call, o.authzs, 1, 60);
+	validation_claim_call(&call, o.authzs, 1, 60, NULL, 0);
 	must(r.validator, &call);
 	assert_int_equal(validation_claim_count(&call), 1);
 	struct validation_job job;

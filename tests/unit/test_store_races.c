@@ -264,7 +264,7 @@ static void act_claim(struct runner *me)
 	struct db_call call = {0};
 
 	order_ids(me, ids);
-	validation_claim_call(&call, ids, BATCH, 60);
+	validation_claim_call(&call, ids, BATCH, 60, NULL, 0);
 	me->err = db_run_one(me->db, &call);
 	if (me->err == OK)
 		me->count = (long)validation_claim_count(&call);

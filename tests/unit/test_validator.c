@@ -31,7 +31,7 @@ static struct fake_dns *dns;
 static char conf_path[128];
 static pid_t validator;
 
-static void write_conf(void)
+static void write_conf(const char *more)
 {
 	FILE *file = fopen(conf_path, "w");
 
@@ -40,9 +40,9 @@ static void write_conf(void)
 		"[server]\nbase_url = https://validator.example\ncaa_identities = ca.example\n"
 		"[database]\nuri = postgresql:///assay?host=%s\n[redis]\nsocket = %s\n"
 		"[validation]\nresolvers = %s\nallow_addresses = 127.0.0.0/8\n"
-		"attempt_timeout = 3s\nattempts = 3\nretry_pause = 1s\n"
+		"attempt_timeout = 3s\nattempts = 3\nretry_pause = 1s\n%s"
 		"[profile default]\n[issuer main]\ncertificate = none.pem\nkey = none.key\n",
-		getenv("PGHOST"), server.socket, fake_dns_address(dns));
+		getenv("PGHOST"), server.socket, fake_dns_address(dns), more);
 	assert_int_equal(fclose(file), 0);
 }
 
@@ -57,7 +57,7 @@ static int set_up(void **state)
 	assert_int_equal(loop_new(&loop), OK);
 	dns = fake_dns_new(loop);
 	snprintf(conf_path, sizeof(conf_path), "%s/assay.conf", server.dir);
-	write_conf();
+	write_conf("");
 	roles_open(&roles);
 	client = client_new(&roles);
 	validator = child_start(PROGRAM, conf_path);
@@ -306,6 +306,45 @@ static void what_hangs_at_sigterm_is_left_to_another_validator(void **state)
 	child_stop(validator);
 }
 
+/* Of an account of its own; the resolver is silent about its names. */
+static void submit_tarpits(size_t count)
+{
+	struct client hostile = client_new(&roles);
+
+	for (size_t i = 0; i < count; i++) {
+		char name[64], query[96];
+		struct placed o;
+		bool queued = false;
+
+		snprintf(name, sizeof(name), "tarpit%zu.example", i);
+		snprintf(query, sizeof(query), "_acme-challenge.%s", name);
+		fake_dns_set_mode(dns, query, DNS_TXT, FAKE_SILENT);
+		o = order_place(&roles, &hostile, name);
+		respond(&roles, &hostile, &o.authzs[0], CHALLENGE_DNS_01, &queued);
+		assert_int_equal(jobs_enqueue(rds, JOB_VALIDATE, &o.authzs[0], 1), OK);
+	}
+}
+
+static void tarpits_of_one_account_hold_up_no_other(void **state)
+{
+	struct placed o = order_place(&roles, &client, "prompt.example");
+	int64_t begin_ms;
+
+	write_conf("in_flight = 20\naccount_share = 4\n[workers]\nbatch = 4\n");
+	validator = child_start(PROGRAM, conf_path);
+	submit_tarpits(60);
+	await_text("t",
+		"SELECT count(*) >= 10 FROM assay.authorizations WHERE held_until > now() AND "
+		"name LIKE 'tarpit%'");
+	publish_proof(&o.authzs[0], "prompt.example");
+	begin_ms = clock_mono_ms();
+	submit(&o, 0);
+	await_status("orders", &o.id, "1");
+	/* Less than one attempt of those that came before it. */
+	assert_true(clock_mono_ms() - begin_ms < 2500);
+	child_stop(validator);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -316,6 +355,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_permitted_recheck_goes_on_to_the_signer),
 		cmocka_unit_test(a_forbidden_recheck_ends_the_order),
 		cmocka_unit_test(what_hangs_at_sigterm_is_left_to_another_validator),
+		cmocka_unit_test(tarpits_of_one_account_hold_up_no_other),
 	};
 
 	private_redis_require();

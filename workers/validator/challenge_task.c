@@ -75,6 +75,7 @@ struct challenge_task *challenge_task_new(const struct conf *conf, const struct 
 	t->task = (struct task){.kind = TASK_CHALLENGE, .run = run, .cancel = cancel};
 	t->job = *job;
 	t->authz = row->authz;
+	t->account = row->account;
 	t->attempt_number = row->attempt;
 	t->tries = row->tries;
 	t->type = row->type;

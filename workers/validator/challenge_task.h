@@ -10,6 +10,7 @@ struct challenge_task {
 	struct task task;
 	struct job job; /* to be acknowledged */
 	struct ident authz;
+	struct ident account;
 	int32_t attempt_number; /* fences the result */
 	int32_t tries;
 	enum challenge_type type;

@@ -8,6 +8,7 @@
 
 /* A client waits for its certificate meanwhile. */
 #define CAA_GIVE_UP_SECS 30
+#define FULL_MAX 256
 
 static void submit(struct validator *v, struct task *task, const struct ident *id, int32_t attempt)
 {
@@ -50,16 +51,31 @@ static struct ident *ids_of(const struct job *jobs, size_t count)
 	return ids;
 }
 
+/* Beyond half of the house, accounts that have their share get no more: whatever the targets of one
+ * account do, the others find room. */
+static size_t find_full(const struct validator *v, const struct conf *conf,
+	struct ident full[static FULL_MAX])
+{
+	size_t count;
+
+	if (v->in_network < (size_t)conf->validation.in_flight / 2)
+		return 0;
+	count = shares_full(v->shares, (size_t)conf->validation.account_share, full, FULL_MAX);
+	return count < FULL_MAX ? count : FULL_MAX;
+}
+
 static void claim_challenges(struct worker *w, struct validator *v, const struct job *jobs,
 	size_t count)
 {
 	const struct conf *conf = worker_conf(w);
 	CLEANUP(free) struct ident *ids = ids_of(jobs, count);
 	CLEANUP(free) bool *taken = xcalloc(count, sizeof(*taken));
+	struct ident full[FULL_MAX];
 	struct db_call call = {0};
 	int err;
 
-	validation_claim_call(&call, ids, count, (int)conf->workers.lease_secs);
+	validation_claim_call(&call, ids, count, (int)conf->workers.lease_secs, full,
+		find_full(v, conf, full));
 	err = db_run_one(worker_db(w), &call);
 	for (size_t i = 0; err == OK && i < validation_claim_count(&call); i++) {
 		struct validation_job row;
@@ -70,6 +86,7 @@ static void claim_challenges(struct worker *w, struct validator *v, const struct
 		if (at == count)
 			continue;
 		taken[at] = true;
+		shares_take(v->shares, &row.account);
 		submit(v, &challenge_task_new(conf, &jobs[at], &row)->task, &row.authz,
 			row.attempt);
 	}

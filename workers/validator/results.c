@@ -258,6 +258,9 @@ static int save_kind(struct worker *w, struct validator *v, enum task_kind kind)
 				continue;
 			}
 			lease_remove(v, tasks[i]);
+			if (kind == TASK_CHALLENGE)
+				shares_give(v->shares,
+					&((const struct challenge_task *)tasks[i])->account);
 			free_task(tasks[i]);
 		}
 	}

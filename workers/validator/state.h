@@ -3,6 +3,7 @@
 #pragma once
 
 #include "workers/validator/network.h"
+#include "workers/validator/shares.h"
 #include "workers/worker.h"
 
 struct validator {
@@ -10,7 +11,8 @@ struct validator {
 	struct task *unsaved; /* finished tasks whose results are not written yet, linked by next */
 	size_t in_network;    /* challenge and CAA tasks submitted and not collected */
 	size_t nwaiting;      /* re-queue timers */
-	struct task *leased;  /* claimed and not written yet, linked by lease */
+	struct shares *shares; /* challenge tasks that are leased, by account */
+	struct task *leased;   /* claimed and not written yet, linked by lease */
 	bool renewal_due;
 	bool pausing; /* a pause before the next attempt to write is under way */
 };

@@ -52,6 +52,7 @@ static int validator_start(struct worker *w)
 	worker_set_state(w, v);
 	worker_set_in_flight_max(w, (size_t)conf->validation.in_flight);
 	raise_file_limit(conf->validation.in_flight);
+	v->shares = shares_new((size_t)conf->validation.in_flight);
 	err = network_start(conf, wake, w, &error, &v->net);
 	if (err != OK)
 		log_event(LOG_LEVEL_ERROR, "the network cannot be set up", F_STR("cause", error));
@@ -96,6 +97,7 @@ static void validator_drain(struct worker *w)
 	}
 	left = drop_tasks(network_stop(v->net)) + drop_tasks(v->unsaved);
 	worker_leave(w, left);
+	shares_free(v->shares);
 	free(v);
 	worker_set_state(w, NULL);
 }
