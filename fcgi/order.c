@@ -1,5 +1,6 @@
 /* order.c — orders over HTTP (RFC 8555 section 7.4): newOrder and reading one. Rules:
  * lib/acme/order_rules. Rows: lib/store/order. */
+#include "fcgi/allowance.h"
 #include "fcgi/resource.h"
 
 #include "lib/acme/order_rules.h"
@@ -23,6 +24,23 @@ static void draw_authorizations(size_t count, struct ident *ids, uint8_t *secret
 	}
 }
 
+/* RFC 8555 section 6.6. What an account may have pending is what it may ask for in the lifetime of
+ * an order. */
+static int check_allowance(const struct request *r, size_t names, struct problem *pb)
+{
+	int hourly = r->conf->orders.names_hourly, wait_secs, err;
+
+	if (hourly == 0)
+		return OK;
+	wait_secs = allowance_take(&r->account, (int)names, hourly, clock_mono_ms());
+	if (wait_secs == 0)
+		return OK;
+	err = problem_set(pb, PROBLEM_RATE_LIMITED,
+		"this account may order %d names an hour; see Retry-After", hourly);
+	pb->retry_after_secs = wait_secs;
+	return err;
+}
+
 static int prepare_new(struct request *r, struct problem *pb)
 {
 	CLEANUP(order_rules_free) struct order_wish *wish = NULL;
@@ -32,6 +50,8 @@ static int prepare_new(struct request *r, struct problem *pb)
 	int64_t now = clock_wall_us();
 	int err = order_rules_new(r->conf, r->payload, now, pb, &wish);
 
+	if (err == OK)
+		err = check_allowance(r, wish->count, pb);
 	if (err != OK)
 		return err;
 	ids = xcalloc(wish->count, sizeof(*ids));

@@ -89,12 +89,13 @@ struct conf {
 	} handlers;
 	/* [orders] */
 	struct {
-		int64_t order_secs;             /* "order_lifetime", default 7d */
-		int64_t pending_authz_secs;     /* "pending_authz_lifetime", default 7d */
-		int64_t valid_authz_secs;       /* "valid_authz_lifetime", default 30d */
-		int names_max;                  /* default 100 */
+		int64_t order_secs;         /* "order_lifetime", default 7d */
+		int64_t pending_authz_secs; /* "pending_authz_lifetime", default 7d */
+		int64_t valid_authz_secs;   /* "valid_authz_lifetime", default 30d */
+		int names_max;              /* default 100 */
 		/* "renewal_check": how often clients ask for renewal information, default 6h. */
 		int64_t renewal_check_secs;
+		int names_hourly; /* of an account, in each assay-order; default 20000, 0: any */
 		struct conf_list blocked_names; /* exact names and .suffixes */
 		char *public_suffixes;          /* file, or NULL for libpsl's built-in list */
 	} orders;

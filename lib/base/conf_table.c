@@ -69,6 +69,7 @@ static const struct conf_key orders_keys[] = {
 	/* RFC 9773 section 4.3.2: clients take less than a minute and more than a day for mistakes.
 	 */
 	SECS("renewal_check", AT(orders.renewal_check_secs), "6h", 60, DAY),
+	COUNT("names_hourly", AT(orders.names_hourly), "20000", 0, 100000000),
 	LIST("blocked_names", AT(orders.blocked_names), "", conf_check_blocked_name),
 	PATH("public_suffixes", AT(orders.public_suffixes), NULL, NULL),
 };

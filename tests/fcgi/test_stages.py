@@ -189,3 +189,25 @@ def test_a_rolling_restart_fails_no_request(start, folder):
     listener.close()
     assert not failures
     assert sum(answered) > 500
+
+
+def test_an_account_that_orders_too_much_is_told_when_to_come_back(start, conf, workers):
+    conf.write(extra="[orders]\nnames_hourly = 3")
+    programs = {name: start(name) for name in ("assay-directory", "assay-account", "assay-order")}
+    greedy, other = Client(programs), Client(programs)
+    for client in (greedy, other):
+        assert client.new_account().status == 201
+    names = [f"n{i}.{time.monotonic_ns()}.stages.test" for i in range(5)]
+    assert greedy.new_order(names[:2]).status == 201
+    refused = greedy.new_order(names[2:4])
+    assert (refused.status, refused.problem, refused.type) == (429, "rateLimited", "application/problem+json")
+    assert 1100 < int(refused.retry_after) <= 1200 and refused.nonce
+    assert workers("SELECT count(*) FROM assay.orders WHERE names[1] = %s", names[2]) == [(0,)]
+    assert greedy.new_order(names[4:]).status == 201  # what is left
+    assert other.new_order(names[2:5]).status == 201
+    conf.write(extra="[orders]\nnames_hourly = 0")
+    programs["assay-order"].reload()
+    wait_for(lambda: "configuration read again" in programs["assay-order"].log())
+    assert greedy.new_order(names).status == 201
+    for client in (greedy, other):
+        client.close()
