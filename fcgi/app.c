@@ -20,6 +20,7 @@
 #include "fcgi/wakeups.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/notify.h"
 #include "lib/base/stop.h"
 
 #define DRAIN_MS 9000
@@ -97,6 +98,7 @@ static void init_libraries(void)
 	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1) != 0 || FCGX_Init() != 0)
 		die("cannot initialise libfcgi");
 	signal(SIGUSR1, SIG_IGN);
+	notify_init();
 	stop_init();
 }
 
@@ -201,9 +203,11 @@ int app_main(int argc, char **argv, const struct app *app)
 		wakeups_start();
 	conn_start(listener, conf->handlers.threads);
 	log_event(LOG_LEVEL_INFO, "ready", F_STR("version", PACKAGE_VERSION));
+	notify_ready();
 
 	serve_until_stopped(options.conf_path, app);
 
+	notify_stopping();
 	drain();
 	conn_stop();
 	wakeups_stop();

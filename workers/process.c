@@ -11,6 +11,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/notify.h"
 #include "lib/base/stop.h"
 #include "lib/store/sweep.h"
 
@@ -137,6 +138,7 @@ void process_init(struct process *p, int argc, char **argv, const char *program,
 	log_set_level(log_level_named(p->conf->log.level));
 	/* Secrets never reach a core file. */
 	(void)setrlimit(RLIMIT_CORE, &no_core);
+	notify_init();
 	stop_init();
 	if (gethostname(p->host, sizeof(p->host) - 1) != 0)
 		die("gethostname: %s", strerror(errno));
@@ -146,6 +148,8 @@ void process_init(struct process *p, int argc, char **argv, const char *program,
 	p->rds = process_new_rds(p);
 	p->db_outage.server = "postgresql";
 	p->rds_outage.server = "redis";
+	/* Not when its servers answer: the machine must come up whatever they do. */
+	notify_ready();
 }
 
 void process_done(struct process *p)
@@ -175,6 +179,7 @@ bool process_db_ready(struct process *p)
 {
 	int err;
 
+	notify_alive();
 	if (!outage_may_try(&p->db_outage))
 		return false;
 	err = p->db != NULL
@@ -258,6 +263,7 @@ void process_wait(const struct process *p, int fd, int64_t timeout_ms)
 		{.fd = fd, .events = POLLIN},
 	};
 
+	notify_alive();
 	timeout_ms = earlier(earlier(timeout_ms, &p->db_outage), &p->rds_outage);
 	if (poll(fds, ARRAY_LEN(fds), (int)timeout_ms) < 0 && errno != EINTR)
 		die("poll: %s", strerror(errno));

@@ -43,7 +43,8 @@ void process_init(struct process *p, int argc, char **argv, const char *program,
 	const char *summary, const struct db_stmt *const *stmts);
 void process_done(struct process *p);
 
-/* Connects when needed and due. True when the connection is usable, as far as one can know. */
+/* Connects when needed and due. True when the connection is usable, as far as one can know. Each
+ * call shows the service manager that the main loop goes round, as process_wait does. */
 bool process_db_ready(struct process *p);
 bool process_rds_ready(struct process *p);
 bool process_both_ready(struct process *p);

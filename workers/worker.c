@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "lib/base/log.h"
+#include "lib/base/notify.h"
 #include "lib/base/stop.h"
 #include "workers/process.h"
 #include "workers/reader.h"
@@ -168,6 +169,7 @@ static void serve(struct worker *w)
  * redelivery. */
 static void finish(struct worker *w)
 {
+	notify_stopping();
 	reader_stop(w->reader);
 	while (ready(w) && work(w, 0) == 0)
 		continue;

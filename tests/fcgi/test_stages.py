@@ -211,3 +211,16 @@ def test_an_account_that_orders_too_much_is_told_when_to_come_back(start, conf, 
     assert greedy.new_order(names).status == 201
     for client in (greedy, other):
         client.close()
+
+
+def test_the_service_manager_hears_of_start_and_stop(start, folder, monkeypatch):
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(f"{folder}/notify")
+    manager.settimeout(10)
+    monkeypatch.setenv("NOTIFY_SOCKET", f"{folder}/notify")
+    program = start("assay-directory")
+    assert manager.recv(100) == b"READY=1"
+    assert program.connect()("GET", "/health").status == 200
+    assert program.stop() == 0
+    assert manager.recv(100) == b"STOPPING=1"
+    manager.close()

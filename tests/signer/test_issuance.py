@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -264,3 +265,31 @@ def test_its_memory_cannot_be_read_by_its_own_user(signer):
 def test_a_signer_stops_when_told(signer):
     one = signer()
     assert one.stop() == 0
+
+
+def test_the_service_manager_hears_of_start_life_and_stop(signer, folder, monkeypatch):
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(f"{folder}/notify")
+    manager.settimeout(10)
+    monkeypatch.setenv("NOTIFY_SOCKET", f"{folder}/notify")
+    monkeypatch.setenv("WATCHDOG_USEC", "1500000")
+    running = signer()
+    assert manager.recv(100) == b"READY=1"
+    assert [manager.recv(100) for _ in range(4)] == 4 * [b"WATCHDOG=1"]
+    # A main loop that hangs does not feed it.
+    running.process.send_signal(signal.SIGSTOP)
+    manager.settimeout(0.2)
+    with pytest.raises(TimeoutError):
+        while True:
+            manager.recv(100)
+    manager.settimeout(1)
+    with pytest.raises(TimeoutError):
+        manager.recv(100)
+    running.process.send_signal(signal.SIGCONT)
+    assert running.stop() == 0
+    heard = []
+    with pytest.raises(TimeoutError):
+        while True:
+            heard.append(manager.recv(100))
+    assert b"STOPPING=1" in heard
+    manager.close()

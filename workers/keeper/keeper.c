@@ -9,6 +9,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/notify.h"
 #include "lib/base/stop.h"
 #include "lib/queue/jobs.h"
 #include "lib/store/crl.h"
@@ -49,6 +50,7 @@ static const enum sweep_kind sweep_of_job[] = {[JOB_VALIDATE] = SWEEP_VALIDATE,
 /* Runs one call; a failure is logged, and the next sweep tries again. */
 static bool run(struct keeper *k, struct db_call *call, const char *what)
 {
+	notify_alive(); /* a turn may be many statements */
 	if (db_run_one(k->process.db, call) == OK)
 		return true;
 	log_event(LOG_LEVEL_WARNING, what, F_STR("cause", db_error(k->process.db)));
@@ -333,6 +335,7 @@ int main(int argc, char **argv)
 			left = 1000;
 		process_wait(&keeper.process, -1, left);
 	}
+	notify_stopping();
 	log_event(LOG_LEVEL_INFO, "stopped");
 	process_done(&keeper.process);
 	return EXIT_SUCCESS;
