@@ -51,9 +51,21 @@ LANGUAGE sql VOLATILE AS $$
 	SELECT set_config('synchronous_commit', 'on', true)
 $$;
 
+-- Of the authorizations that were claimed three times without a result, and may be what ends their workers: the one that a
+-- batch may take, the least tried first. A function, so that a claim pays for it only when there is one. Not callable by
+-- programs.
+CREATE OR REPLACE FUNCTION authz_suspect(p_ids uuid[]) RETURNS uuid
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+	RETURN (SELECT a.id FROM unnest(p_ids) x(id) JOIN authorizations a ON a.id = x.id
+		WHERE a.status = 0 AND a.challenge = 1 AND coalesce(a.held_until <= now(), true) AND a.expires_at > now()
+			AND a.attempt - a.tries BETWEEN 3 AND 7
+		ORDER BY a.attempt - a.tries, a.id LIMIT 1);
+END $$;
+
 -- Rows are taken in order of id. When some were not taken, the reason may be that they are hopeless: those end here.
--- What was claimed three times without a result may be what ends its workers: of such rows a batch takes one, the least
--- tried first, and the sweep brings the others again. So the neighbours of a poisonous row get through before it is tried again.
+-- Of rows that may be poisonous a batch takes one, and the sweep brings the others again: so the neighbours of a poisonous
+-- row get through before it is tried again.
 -- p_full: accounts that have their share under way; theirs stay as they are, and due.
 CREATE OR REPLACE FUNCTION validation_claim(p_ids uuid[], p_lease integer, p_full uuid[] DEFAULT NULL)
 RETURNS TABLE (r_id uuid, r_account uuid, r_attempt integer, r_tries integer, r_name text, r_wildcard boolean,
@@ -68,11 +80,7 @@ BEGIN
 		FROM (SELECT DISTINCT unnest(p_ids) AS id ORDER BY 1) x
 		WHERE a.id = x.id AND a.status = 0 AND a.challenge = 1 AND coalesce(a.held_until <= now(), true)
 			AND a.expires_at > now() AND coalesce(a.account_id <> ALL (p_full), true)
-			AND (a.attempt - a.tries < 3 OR a.id = (
-				SELECT s.id FROM unnest(p_ids) y(id) JOIN authorizations s ON s.id = y.id
-					WHERE s.status = 0 AND s.challenge = 1 AND coalesce(s.held_until <= now(), true)
-						AND s.expires_at > now() AND s.attempt - s.tries BETWEEN 3 AND 7
-					ORDER BY s.attempt - s.tries, s.id LIMIT 1))
+			AND (a.attempt - a.tries < 3 OR a.id = (SELECT authz_suspect(p_ids)))
 		RETURNING a.id, a.account_id, a.attempt::integer, a.tries::integer, a.name, a.wildcard, a.attempted::integer,
 			a.secret, a.key_thumbprint;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
