@@ -2,6 +2,7 @@
  * --yes does it. The act is written down in the database and done in batches, together with the
  * keeper, which ends what this program leaves behind. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 
 #include "lib/base/clock.h"
@@ -14,6 +15,8 @@
 #define SHOWN 10
 #define SHOWN_MAX 10000
 #define LINE_MS 1000 /* a line of progress this often */
+#define WAIT_MS 5000 /* for the batches that a keeper has in hand */
+#define WAIT_STEP_MS 50
 
 static const char help[] =
 	"usage: assayctl [-c FILE] revoke SELECTION --reason REASON [--why TEXT] [--yes [--expect "
@@ -207,29 +210,47 @@ static int64_t show(struct db *db, const struct revoke_options *o)
 	return found.to_change;
 }
 
-/* Batch after batch, as long as there is one that no keeper has in hand. */
+static bool step(struct db *db, int32_t act)
+{
+	struct db_call call = {0};
+	bool more;
+
+	revocation_step_call(&call, act);
+	run_call(db, &call);
+	more = revocation_step_result(&call);
+	db_call_done(&call);
+	return more;
+}
+
+static void look(struct db *db, int32_t act, struct revocation_act *ret)
+{
+	struct db_call call = {0};
+
+	revocation_act_call(&call, act);
+	run_call(db, &call);
+	revocation_act_result(&call, ret);
+	db_call_done(&call);
+}
+
+/* Batch after batch, as long as there is one that no keeper has in hand; then those are waited
+ * for. */
 static void work(struct db *db, int32_t act, struct revocation_act *ret)
 {
-	int64_t next_ms = clock_mono_ms() + LINE_MS;
-	bool more = true;
+	int64_t next_ms = clock_mono_ms() + LINE_MS, until_ms;
 
-	while (more) {
-		struct db_call step = {0}, call = {0};
-
-		revocation_step_call(&step, act);
-		run_call(db, &step);
-		more = revocation_step_result(&step);
-		db_call_done(&step);
-		if (more && clock_mono_ms() < next_ms)
+	while (step(db, act)) {
+		if (clock_mono_ms() < next_ms)
 			continue;
-		revocation_act_call(&call, act);
-		run_call(db, &call);
-		revocation_act_result(&call, ret);
-		db_call_done(&call);
-		if (more)
-			printf("%d of %d\n", ret->revoked, ret->found);
+		look(db, act, ret);
+		printf("%d of %d\n", ret->revoked, ret->found);
 		fflush(stdout);
 		next_ms = clock_mono_ms() + LINE_MS;
+	}
+	until_ms = clock_mono_ms() + WAIT_MS;
+	look(db, act, ret);
+	while (!ret->ended && clock_mono_ms() < until_ms) {
+		(void)poll(NULL, 0, WAIT_STEP_MS);
+		look(db, act, ret);
 	}
 }
 

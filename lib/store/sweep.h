@@ -34,8 +34,8 @@ extern const struct db_stmt audit_seal_stmt;
 void audit_seal_call(struct db_call *c, int limit);
 
 /* One batch of what is to be revoked: acts of operators that were begun, and certificates whose key
- * was reported compromised (sql/api/revocation_act.sql). One int: how many certificates were looked
- * at; 0: nothing is left for now. */
+ * was reported compromised (sql/api/revocation_act.sql). One int: how much was done;
+ * 0: nothing is left for now. */
 extern const struct db_stmt revocation_sweep_stmt;
 void revocation_sweep_call(struct db_call *c);
 

@@ -87,21 +87,25 @@ BEGIN
 	RETURN cardinality(v_batch.serials);
 END $$;
 
--- The certificates of the keys that are to go. Few are revoked here, many become an act. Returns how many it found.
--- Not callable by programs.
+-- The certificates of the keys that are to go: a key is looked at once soon, and once again when nobody can be at it any
+-- more who looked before it was blocked. Few certificates are revoked here, many become an act. Returns how many keys and
+-- certificates it did something about. Not callable by programs.
 CREATE OR REPLACE FUNCTION revocation_cascade() RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
 	k blocked_keys;
-	v_settled boolean;
+	-- Asked before the search: what this transaction does not see then cannot come any more.
+	v_ended xid8 := pg_snapshot_xmin(pg_current_snapshot());
+	-- A transaction id that was given out after the block was seen is above those of all who looked before. Not so one
+	-- that this transaction had already.
+	v_fresh boolean := pg_current_xact_id_if_assigned() IS NULL;
 	v_serials bytea[];
 	v_what text;
-	v_found integer := 0;
+	v_done integer := 0;
 BEGIN
-	FOR k IN SELECT * FROM blocked_keys b WHERE b.revoking ORDER BY b.blocked_at LIMIT 100 FOR NO KEY UPDATE SKIP LOCKED
+	FOR k IN SELECT * FROM blocked_keys b WHERE b.revoking AND coalesce(b.horizon <= v_ended, true)
+		ORDER BY b.blocked_at LIMIT 200 FOR NO KEY UPDATE SKIP LOCKED
 	LOOP
-		-- Asked before the search: what the search does not see then cannot come any more.
-		v_settled := coalesce(pg_snapshot_xmin(pg_current_snapshot()) >= k.horizon, false);
 		v_serials := ARRAY(SELECT c.serial FROM certificates c WHERE c.spki_sha256 = k.spki_sha256
 			AND c.not_after > now() AND (c.revoked_at IS NULL OR c.reason <> 1));
 		v_what := 'key ' || encode(k.spki_sha256, 'hex');
@@ -109,18 +113,19 @@ BEGIN
 			PERFORM revocation_begin(v_serials, 1, k.reason, v_what);
 		ELSIF cardinality(v_serials) > 0 THEN
 			PERFORM certificates_revoke(v_serials, 1, v_what || ': ' || k.reason);
-		ELSIF v_settled THEN
+		ELSIF k.horizon IS NOT NULL THEN
 			UPDATE blocked_keys b SET revoking = false WHERE b.spki_sha256 = k.spki_sha256;
 			INSERT INTO audit_log (action, object) VALUES ('key.revoked', encode(k.spki_sha256, 'hex'));
+			v_done := v_done + 1;
 		END IF;
-		IF k.horizon IS NULL THEN
-			UPDATE blocked_keys b SET horizon = pg_snapshot_xmax(pg_current_snapshot())
-				WHERE b.spki_sha256 = k.spki_sha256;
+		IF k.horizon IS NULL AND v_fresh THEN
+			UPDATE blocked_keys b SET horizon = pg_current_xact_id() WHERE b.spki_sha256 = k.spki_sha256;
+			v_done := v_done + 1;
 		END IF;
-		v_found := v_found + cardinality(v_serials);
-		EXIT WHEN v_found >= 500;
+		v_done := v_done + cardinality(v_serials);
+		EXIT WHEN v_done >= 500;
 	END LOOP;
-	RETURN v_found;
+	RETURN v_done;
 END $$;
 
 -- For the keeper, to be called until it returns 0: nothing more to do for now. Each call is one short transaction.

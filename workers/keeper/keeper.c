@@ -226,7 +226,7 @@ static void revoke_marked(struct keeper *k)
 		db_call_done(&call);
 	}
 	if (total > 0)
-		log_event(LOG_LEVEL_INFO, "worked on revocations", F_INT("certificates", total));
+		log_event(LOG_LEVEL_INFO, "worked on revocations", F_INT("steps", total));
 }
 
 /* Closed accounts with more orders than a request may end. */
