@@ -45,21 +45,32 @@ static int find_local(const char *path, union place *place, socklen_t *len)
 	return OK;
 }
 
+/* One to five digits, 1 to 65535. */
+static bool read_port(const char *text, in_port_t *ret)
+{
+	size_t len = strlen(text);
+	unsigned long port;
+
+	if (len < 1 || len > 5 || strspn(text, "0123456789") != len)
+		return false;
+	port = strtoul(text, NULL, 10);
+	*ret = htons((uint16_t)port);
+	return port >= 1 && port <= UINT16_MAX;
+}
+
 static int find_remote(const char *address, union place *place, socklen_t *len)
 {
 	char host[INET6_ADDRSTRLEN + 2] = {0};
 	const char *colon = strrchr(address, ':');
 	size_t host_len = colon != NULL ? (size_t)(colon - address) : 0;
-	unsigned port;
-	char more;
+	in_port_t port;
 
-	if (host_len == 0 || host_len >= sizeof(host) ||
-		sscanf(colon + 1, "%5u%c", &port, &more) != 1 || port == 0 || port > UINT16_MAX)
+	if (host_len == 0 || host_len >= sizeof(host) || !read_port(colon + 1, &port))
 		return ERR_SYNTAX;
 	memcpy(host, address, host_len);
 	if (inet_pton(AF_INET, host, &place->v4.sin_addr) == 1) {
 		place->v4.sin_family = AF_INET;
-		place->v4.sin_port = htons((uint16_t)port);
+		place->v4.sin_port = port;
 		*len = sizeof(place->v4);
 		return OK;
 	}
@@ -69,7 +80,7 @@ static int find_remote(const char *address, union place *place, socklen_t *len)
 	if (inet_pton(AF_INET6, host + 1, &place->v6.sin6_addr) != 1)
 		return ERR_SYNTAX;
 	place->v6.sin6_family = AF_INET6;
-	place->v6.sin6_port = htons((uint16_t)port);
+	place->v6.sin6_port = port;
 	*len = sizeof(place->v6);
 	return OK;
 }
