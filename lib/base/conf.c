@@ -484,6 +484,10 @@ static int check_whole(struct reader *r)
 	if (err != OK)
 		return err;
 	for (size_t i = 0; i < conf->nissuers; i++) {
+		if (conf->issuers[i].active_from_us >= conf->issuers[i].active_until_us)
+			return fail_at(r, r->line,
+				"[issuer %s] is active until before it is active from",
+				conf->issuers[i].name);
 		if (conf->issuers[i].chain == NULL)
 			conf->issuers[i].chain = xstrdup(conf->issuers[i].certificate);
 	}

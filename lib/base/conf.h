@@ -38,7 +38,8 @@ struct conf_profile { /* [profile NAME] */
 	/* "crl", default yes: its certificates name the list that they would be revoked by. */
 	bool crl;
 	struct conf_list key_types; /* default: rsa2048 rsa3072 rsa4096 p256 p384 */
-	struct conf_list issuers;   /* default: every issuer */
+	/* In order of preference; default: every issuer, in the order of the file. */
+	struct conf_list issuers;
 	/* "renewal_window": its middle lies so long before the end, or at this share of the
 	 * validity; lib/acme/renewal_rules has the default. */
 	struct conf_span renewal;
@@ -49,11 +50,21 @@ struct conf_issuer { /* [issuer NAME] */
 	char *certificate; /* PEM file: the issuing certificate */
 	/* PEM file: what a client gets behind its certificate; default: certificate. */
 	char *chain;
-	char *key;            /* PEM file, 0400; read by the signer alone */
-	char *key_passphrase; /* file, or NULL */
+	/* PEM files: other chains for the same issuer (RFC 8555 section 7.4.2), in order. */
+	struct conf_list alternate_chains;
+	char *roots; /* PEM file: every chain ends at one of them; or NULL */
+	/* PEM file, 0400, or "credential:NAME", or a PKCS#11 URI; read by the signer alone. */
+	char *key;
+	char *key_passphrase; /* file or "credential:NAME", or NULL: of the file or the token */
+	/* Of the certificates' keys; default: all. */
+	struct conf_list key_types;
+	/* "active_from", "active_until": signs certificates from and until then; INT64_MIN and
+	 * INT64_MAX: no such time. */
+	int64_t active_from_us, active_until_us;
+	bool retired; /* default no: signs no certificates any more, but their revocation lists */
 	char *ca_issuers_url; /* AIA caIssuers, or NULL */
+	char *ocsp_url;       /* AIA OCSP, or NULL: no OCSP for its certificates */
 	/* Certificates name CRL_URL/SHARD.crl as their distribution point; or NULL. */
-	char *ocsp_url; /* AIA OCSP, or NULL: no OCSP for its certificates */
 	char *crl_url;
 	int crl_shards; /* default 32 */
 };

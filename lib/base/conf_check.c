@@ -280,6 +280,36 @@ const char *conf_check_key_type(const char *text)
 		: "choose from rsa2048, rsa3072, rsa4096, p256, p384, p521";
 }
 
+/* systemd.exec(5): what may name a credential, so that it stays in the unit's own folder. */
+static bool is_credential_name(const char *name)
+{
+	return name[0] != '\0' && strchr(name, '/') == NULL && strcmp(name, ".") != 0 &&
+		strcmp(name, "..") != 0;
+}
+
+static const char *check_credential(const char *text)
+{
+	static const char scheme[] = "credential:";
+
+	if (!begins_with(text, scheme) || is_credential_name(text + strlen(scheme)))
+		return NULL;
+	return "write credential:NAME, as the unit's LoadCredential calls it";
+}
+
+const char *conf_check_key_source(const char *text)
+{
+	/* Every program reads this file, and so may everybody else. */
+	if (begins_with(text, "pkcs11:") && strstr(text, "pin-value=") != NULL)
+		return "leave pin-value out of the URI and name a file by key_passphrase";
+	return check_credential(text);
+}
+
+const char *conf_check_passphrase_source(const char *text)
+{
+	return begins_with(text, "pkcs11:") ? "write a file, or credential:NAME"
+					    : check_credential(text);
+}
+
 const char *conf_check_log_level(const char *text)
 {
 	static const char *const words[] = {"debug", "info", "warning", "error"};

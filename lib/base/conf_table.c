@@ -12,6 +12,9 @@ const char conf_required[] = "";
 #define TEXT(key, at, otherwise, test) CHECKED(key, CONF_TEXT, at, otherwise, test)
 #define PATH(key, at, otherwise, test) CHECKED(key, CONF_PATH, at, otherwise, test)
 #define LIST(key, at, otherwise, test) CHECKED(key, CONF_LIST, at, otherwise, test)
+#define PATHS(key, at, otherwise, test) CHECKED(key, CONF_PATHS, at, otherwise, test)
+#define SOURCE(key, at, otherwise, test) CHECKED(key, CONF_SOURCE, at, otherwise, test)
+#define TIME(key, at, otherwise) CHECKED(key, CONF_TIME, at, otherwise, NULL)
 #define CHOICE(key, at, otherwise, no, yes)                                                        \
 	{                                                                                          \
 		.name = (key), .kind = CONF_CHOICE, .offset = (at), .fallback = (otherwise),       \
@@ -146,8 +149,14 @@ static const struct conf_key profile_keys[] = {
 static const struct conf_key issuer_keys[] = {
 	PATH("certificate", AT(certificate), conf_required, NULL),
 	PATH("chain", AT(chain), NULL, NULL),
-	PATH("key", AT(key), conf_required, NULL),
-	PATH("key_passphrase", AT(key_passphrase), NULL, NULL),
+	PATHS("alternate_chains", AT(alternate_chains), "", NULL),
+	PATH("roots", AT(roots), NULL, NULL),
+	SOURCE("key", AT(key), conf_required, conf_check_key_source),
+	SOURCE("key_passphrase", AT(key_passphrase), NULL, conf_check_passphrase_source),
+	LIST("key_types", AT(key_types), "", conf_check_key_type),
+	TIME("active_from", AT(active_from_us), "always"),
+	TIME("active_until", AT(active_until_us), "never"),
+	CHOICE("retired", AT(retired), "no", "no", "yes"),
 	TEXT("ca_issuers_url", AT(ca_issuers_url), NULL, conf_check_file_url),
 	TEXT("ocsp_url", AT(ocsp_url), NULL, conf_check_http_url),
 	TEXT("crl_url", AT(crl_url), NULL, conf_check_file_url),

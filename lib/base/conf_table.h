@@ -15,6 +15,9 @@ enum conf_kind {
 	CONF_SECS,   /* int64_t, written with its unit */
 	CONF_MSECS,  /* int64_t, written with its unit */
 	CONF_SPAN,   /* struct conf_span: a duration with its unit, or a number and % */
+	CONF_TIME,   /* int64_t, wall-clock microseconds, written as a date or by RFC 3339 */
+	CONF_PATHS,  /* struct conf_list of paths like CONF_PATH */
+	CONF_SOURCE, /* char *, a path like CONF_PATH, or credential:… or pkcs11:… as it stands */
 };
 
 /* As fallback: the key must be written. */
@@ -66,4 +69,6 @@ const char *conf_check_port(const char *text);
 const char *conf_check_cidr(const char *text);
 const char *conf_check_challenge(const char *text);
 const char *conf_check_key_type(const char *text);
+const char *conf_check_key_source(const char *text);
+const char *conf_check_passphrase_source(const char *text);
 const char *conf_check_log_level(const char *text);

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "lib/base/buf.h"
+#include "lib/base/clock.h"
 #include "lib/base/conf_table.h"
 
 static void *field_of(const struct conf_key *key, void *target)
@@ -47,6 +48,15 @@ static int set_path(const struct conf_key *key, const char *text, const char *fo
 	return err;
 }
 
+/* What is no path is kept as it stands. */
+static int set_source(const struct conf_key *key, const char *text, const char *folder,
+	char **field, char **ret_advice)
+{
+	if (strncmp(text, "credential:", 11) == 0 || strncmp(text, "pkcs11:", 7) == 0)
+		return set_text(key, text, field, ret_advice);
+	return set_path(key, text, folder, field, ret_advice);
+}
+
 static void list_done(struct conf_list *list)
 {
 	for (size_t i = 0; i < list->count; i++)
@@ -86,6 +96,44 @@ static int set_list(const struct conf_key *key, const char *text, struct conf_li
 		text += strspn(text, separators);
 	}
 	return OK;
+}
+
+static int set_paths(const struct conf_key *key, const char *text, const char *folder,
+	struct conf_list *list, char **ret_advice)
+{
+	int err = set_list(key, text, list, ret_advice);
+
+	for (size_t i = 0; err == OK && i < list->count; i++) {
+		char *path = NULL;
+
+		err = set_path(key, list->items[i], folder, &path, ret_advice);
+		if (err == OK) {
+			free(list->items[i]);
+			list->items[i] = path;
+		}
+	}
+	if (err != OK)
+		list_done(list);
+	return err;
+}
+
+/* A date begins with its first second, in UTC. */
+static int set_time(const char *text, int64_t *field, char **ret_advice)
+{
+	CLEANUP_BUF struct buf whole = {0};
+
+	if (strcmp(text, "always") == 0 || strcmp(text, "never") == 0) {
+		*field = text[0] == 'a' ? INT64_MIN : INT64_MAX;
+		return OK;
+	}
+	buf_add_str(&whole, text);
+	if (strchr(text, 'T') == NULL)
+		buf_add_str(&whole, "T00:00:00Z");
+	if (clock_rfc3339_parse(buf_bytes(&whole), field) == OK)
+		return OK;
+	return refuse(ret_advice,
+		"write a time, for instance 2027-01-31 or 2027-01-31T12:00:00Z, or remove the "
+		"line");
 }
 
 static int set_choice(const struct conf_key *key, const char *text, bool *field, char **ret_advice)
@@ -232,7 +280,7 @@ int conf_value_set(const struct conf_key *key, const char *text, const char *fol
 {
 	void *field = field_of(key, target);
 
-	if (text[0] == '\0' && key->kind != CONF_LIST)
+	if (text[0] == '\0' && key->kind != CONF_LIST && key->kind != CONF_PATHS)
 		return refuse(ret_advice, "write a value, or remove the line");
 	switch (key->kind) {
 	case CONF_TEXT:
@@ -251,6 +299,12 @@ int conf_value_set(const struct conf_key *key, const char *text, const char *fol
 		return set_duration(key, text, 1, field, ret_advice);
 	case CONF_SPAN:
 		return set_span(key, text, field, ret_advice);
+	case CONF_TIME:
+		return set_time(text, field, ret_advice);
+	case CONF_PATHS:
+		return set_paths(key, text, folder, field, ret_advice);
+	case CONF_SOURCE:
+		return set_source(key, text, folder, field, ret_advice);
 	}
 	assert(!"every kind is set above");
 	return ERR_INTERNAL;
@@ -260,8 +314,8 @@ void conf_value_done(const struct conf_key *key, void *target)
 {
 	void *field = field_of(key, target);
 
-	if (key->kind == CONF_TEXT || key->kind == CONF_PATH)
+	if (key->kind == CONF_TEXT || key->kind == CONF_PATH || key->kind == CONF_SOURCE)
 		free(*(char **)field);
-	if (key->kind == CONF_LIST)
+	if (key->kind == CONF_LIST || key->kind == CONF_PATHS)
 		list_done(field);
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <openssl/bn.h>
+#include <openssl/ec.h>
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
@@ -17,6 +18,7 @@ DEFINE_CLEANUP(X509_free, X509 *)
 DEFINE_CLEANUP(X509_REQ_free, X509_REQ *)
 DEFINE_CLEANUP(X509_NAME_free, X509_NAME *)
 DEFINE_CLEANUP(BN_free, BIGNUM *)
+DEFINE_CLEANUP(ECDSA_SIG_free, ECDSA_SIG *)
 DEFINE_CLEANUP(BIO_free_all, BIO *)
 DEFINE_CLEANUP(ASN1_OBJECT_free, ASN1_OBJECT *)
 

@@ -19,7 +19,7 @@ tr '\n\t' '  ' <lib/base/conf_table.c | sed 's/static const struct conf_key /\n&
 			section = text
 			sub(/_keys.*/, "", section)
 			sub(/};.*/, "", text)
-			while (match(text, /(TEXT|PATH|LIST|CHOICE|COUNT|SECS|MSECS|SPAN)\("[a-z0-9_]+", *AT\([a-z0-9_.]+\), *("[^"]*"|NULL|conf_required)/)) {
+			while (match(text, /(TEXT|PATHS?|SOURCE|TIME|LIST|CHOICE|COUNT|SECS|MSECS|SPAN)\("[a-z0-9_]+", *AT\([a-z0-9_.]+\), *("[^"]*"|NULL|conf_required)/)) {
 				part = substr(text, RSTART, RLENGTH)
 				text = substr(text, RSTART + RLENGTH)
 				key = part

@@ -29,6 +29,7 @@ json-c/     lib/base/jx.c
 ares        lib/net/dns.c
 idn2.h      lib/acme/policy.c
 libpsl.h    lib/acme/suffixes.c
+p11-kit/    workers/signer/token_session.c
 fcgi        fcgi/
 openssl/    lib/base/rnd.c lib/pki/ lib/queue/nonce.c lib/net/ workers/signer/ tools/ bench/
 cmocka.h    tests/

@@ -41,6 +41,8 @@ void test_ca_make(struct test_ca *ca, const char *name, const char *key_type, in
 	MUST(authority_certificate_pem(ca->root, &chain) == OK);
 	MUST(authority_key_pem(ca->key, NULL, &key) == OK);
 	ca->conf.name = xstrdup(name);
+	ca->conf.active_from_us = INT64_MIN;
+	ca->conf.active_until_us = INT64_MAX;
 	ca->conf.certificate = write_named(name, ".pem", &pem, 0644);
 	ca->conf.chain = write_named(name, "-chain.pem", &chain, 0644);
 	ca->conf.key = write_named(name, ".key", &key, 0400);

@@ -376,6 +376,33 @@ static void assert_values_are_refused(const char *section, const char *key,
 #define REFUSED(section, key, ...)                                                                 \
 	assert_values_are_refused((section), (key), (const char *const[]){__VA_ARGS__, NULL})
 
+static void issuers_have_times_sources_and_chains(void **state)
+{
+	CLEANUP(conf_free)
+	struct conf *conf =
+		loaded(LEAST "[issuer a]\ncertificate = a.pem\nkey = credential:a.key\n"
+			     "key_passphrase = credential:a.pass\nactive_from = 2027-01-31\n"
+			     "active_until = 2027-02-01T12:00:00Z\nretired = yes\n"
+			     "alternate_chains = one.pem, /two.pem\nkey_types = p256 p384\n"
+			     "[issuer b]\ncertificate = b.pem\nkey = pkcs11:object=a\n");
+	const struct conf_issuer *a = &conf->issuers[0], *b = &conf->issuers[1];
+
+	assert_string_equal(a->key, "credential:a.key");
+	assert_string_equal(a->key_passphrase, "credential:a.pass");
+	assert_int_equal(a->active_from_us, 1801353600LL * 1000000);
+	assert_int_equal(a->active_until_us, 1801483200LL * 1000000);
+	assert_true(a->retired);
+	assert_int_equal(a->alternate_chains.count, 2);
+	assert_true(a->alternate_chains.items[0][0] == '/' &&
+		strstr(a->alternate_chains.items[0], "/one.pem") != NULL);
+	assert_string_equal(a->alternate_chains.items[1], "/two.pem");
+	assert_list(&a->key_types, "p256 p384");
+	assert_string_equal(b->key, "pkcs11:object=a");
+	assert_true(b->active_from_us == INT64_MIN && b->active_until_us == INT64_MAX);
+	assert_false(b->retired);
+	assert_int_equal(b->alternate_chains.count + b->key_types.count, 0);
+}
+
 static void base_urls_are_https_without_a_tail(void **state)
 {
 	REFUSED("server", "base_url", "http://a.example", "https://", "https:///a",
@@ -413,6 +440,14 @@ static void what_is_published_has_a_plain_path(void **state)
 		"http://a.example/crl?x", "http://a.example/a b");
 	REFUSED("issuer a", "ca_issuers_url", "http://a.example/", "ftp://a.example/a.cer");
 	REFUSED("issuer a", "crl_shards", "0", "1025", "many");
+	REFUSED("issuer a", "retired", "true", "1");
+	REFUSED("issuer a", "active_from", "tomorrow", "2027-13-01", "2027-02-30", "2027-1-1",
+		"2027-01-01T25:00:00Z", "2027-01-01 12:00:00", "12:00:00");
+	REFUSED("issuer a", "key_types", "rsa", "p256 ed25519", "p256 p256");
+	REFUSED("issuer a", "key", "credential:", "credential:../a", "credential:a/b",
+		"credential:..", "pkcs11:object=a?module-path=/m.so&pin-value=1234");
+	REFUSED("issuer a", "key_passphrase", "pkcs11:object=a", "credential:");
+	REFUSED("issuer a", "alternate_chains", "a.pem a.pem");
 }
 
 static void revocation_lists_must_fit_their_rules(void **state)
@@ -549,6 +584,7 @@ int main(void)
 		cmocka_unit_test(durations_without_unit_or_out_of_range_are_refused),
 		cmocka_unit_test(a_renewal_window_is_a_time_before_the_end_or_a_share),
 		cmocka_unit_test(an_unknown_issuer_is_refused),
+		cmocka_unit_test(issuers_have_times_sources_and_chains),
 		cmocka_unit_test(base_urls_are_https_without_a_tail),
 		cmocka_unit_test(values_of_other_keys_are_checked_where_they_are_written),
 		cmocka_unit_test(what_is_published_has_a_plain_path),

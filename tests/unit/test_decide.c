@@ -59,6 +59,19 @@ static int drop(void **state)
 	return 0;
 }
 
+static struct issuer issuer_named(const char *name)
+{
+	static const struct conf_list all;
+
+	return (struct issuer){.name = (char *)name,
+		.not_before_us = NOW - 365 * DAY,
+		.not_after_us = NOW + 3650 * DAY,
+		.active_from_us = INT64_MIN,
+		.active_until_us = INT64_MAX,
+		.key_types = &all,
+		.ecdsa = true};
+}
+
 static void world_make(struct world *w)
 {
 	*w = (struct world){
@@ -66,12 +79,7 @@ static void world_make(struct world *w)
 			.validity_secs = DAYS_90,
 			.names_max = 100,
 			.key_types = {words_p256, 1}},
-		.issuers = {{.name = (char *)"main",
-				    .not_before_us = NOW - 365 * DAY,
-				    .not_after_us = NOW + 3650 * DAY},
-			{.name = (char *)"second",
-				.not_before_us = NOW - 365 * DAY,
-				.not_after_us = NOW + 3650 * DAY}},
+		.issuers = {issuer_named("main"), issuer_named("second")},
 		.job = {.account_status = ACCOUNT_VALID,
 			.status = ORDER_PROCESSING,
 			.expires_us = NOW + DAY,
@@ -100,7 +108,7 @@ static void world_make(struct world *w)
 	w->job.csr = buf_bytes(&good_csr);
 	w->items[0] = &w->issuers[0];
 	w->items[1] = &w->issuers[1];
-	w->set = (struct issuer_set){w->items, 2};
+	w->set = (struct issuer_set){.items = w->items, .count = 2};
 	w->conf.profiles = &w->profile;
 	w->conf.nprofiles = 1;
 	w->conf.orders.names_max = 100;
@@ -389,6 +397,110 @@ static void the_profile_chooses_the_issuer(void **state)
 	verdict_done(&verdict);
 }
 
+/* Two issuers, what is changed, the leaf's kind of key, and who signs: 0 or 1; REFUSED, WAITS. */
+enum { REFUSED = -1, WAITS = -2 };
+static char *words_rsa[] = {(char *)"rsa2048", (char *)"rsa3072"};
+static char *words_both[] = {(char *)"p256", (char *)"rsa2048"};
+static char *words_second_main[] = {(char *)"second", (char *)"main"};
+static char *words_second_gone[] = {(char *)"gone", (char *)"second"};
+static const struct conf_list only_rsa = {words_rsa, 2}, only_p256 = {words_p256, 1};
+
+CHANGE(second_is_rsa, w->issuers[1].ecdsa = false)
+CHANGE(first_is_rsa, w->issuers[0].ecdsa = false)
+CHANGE(both_are_rsa, w->issuers[0].ecdsa = w->issuers[1].ecdsa = false)
+CHANGE(other_order, w->profile.issuers = (struct conf_list){words_second_main, 2})
+CHANGE(other_order_and_rsa, other_order(w); w->issuers[1].ecdsa = false)
+CHANGE(one_is_not_loaded, w->profile.issuers = (struct conf_list){words_second_gone, 2})
+CHANGE(first_retired, w->issuers[0].retired = true)
+CHANGE(both_retired, w->issuers[0].retired = w->issuers[1].retired = true)
+CHANGE(first_not_yet, w->issuers[0].active_from_us = NOW + 1)
+CHANGE(first_from_now, w->issuers[0].active_from_us = NOW)
+CHANGE(first_no_more, w->issuers[0].active_until_us = NOW)
+CHANGE(first_until_soon, w->issuers[0].active_until_us = NOW + 1)
+CHANGE(first_for_rsa, w->issuers[0].key_types = &only_rsa)
+CHANGE(first_for_p256, w->issuers[0].key_types = &only_p256)
+CHANGE(both_for_rsa, w->issuers[0].key_types = w->issuers[1].key_types = &only_rsa)
+CHANGE(first_ends_early, w->issuers[0].not_after_us = NOW + 89 * DAY)
+CHANGE(first_ends_just_right,
+	w->issuers[0].not_after_us = (NOW_SECS - 3600 + DAYS_90 - 1) * USEC_PER_SEC)
+CHANGE(first_ends_a_second_early,
+	w->issuers[0].not_after_us = (NOW_SECS - 3600 + DAYS_90 - 2) * USEC_PER_SEC)
+CHANGE(first_not_valid_yet, w->issuers[0].not_before_us = NOW + DAY)
+CHANGE(first_unreachable, w->issuers[0].unreachable = true)
+CHANGE(first_unreachable_second_rsa, w->issuers[0].unreachable = true; w->issuers[1].ecdsa = false)
+CHANGE(both_unreachable, w->issuers[0].unreachable = w->issuers[1].unreachable = true)
+CHANGE(one_unreachable_one_retired, w->issuers[0].unreachable = true; w->issuers[1].retired = true)
+CHANGE(unreachable_and_retired, w->issuers[0].unreachable = w->issuers[0].retired = true;
+	w->issuers[1].retired = true)
+
+static void each_key_gets_its_issuer(void **state)
+{
+	static const struct {
+		const char *name;
+		void (*change)(struct world *w);
+		int p256, rsa;
+	} rows[] = {
+#define ROW(change, p256, rsa) {#change, change, p256, rsa}
+		ROW(nothing, 0, 0),
+		ROW(second_is_rsa, 0, 1),
+		ROW(first_is_rsa, 1, 0),
+		ROW(both_are_rsa, 0, 0),
+		ROW(other_order, 1, 1),
+		ROW(other_order_and_rsa, 0, 1),
+		ROW(one_is_not_loaded, 1, 1),
+		ROW(first_retired, 1, 1),
+		ROW(both_retired, REFUSED, REFUSED),
+		ROW(first_not_yet, 1, 1),
+		ROW(first_from_now, 0, 0),
+		ROW(first_no_more, 1, 1),
+		ROW(first_until_soon, 0, 0),
+		ROW(first_for_rsa, 1, 0),
+		ROW(first_for_p256, 0, 1),
+		ROW(both_for_rsa, REFUSED, 0),
+		ROW(first_ends_early, 1, 1),
+		ROW(first_ends_just_right, 0, 0),
+		ROW(first_ends_a_second_early, 1, 1),
+		ROW(first_not_valid_yet, 1, 1),
+		ROW(first_unreachable, 1, 1),
+		ROW(first_unreachable_second_rsa, 1, 1),
+		ROW(both_unreachable, WAITS, WAITS),
+		ROW(one_unreachable_one_retired, WAITS, WAITS),
+		ROW(unreachable_and_retired, REFUSED, REFUSED),
+	};
+	CLEANUP(EVP_PKEY_free) EVP_PKEY *rsa = NULL;
+	CLEANUP_BUF struct buf rsa_csr = {0};
+
+	assert_int_equal(authority_key_new("rsa2048", &rsa), OK);
+	test_csr(rsa, order_names, 3, &rsa_csr);
+	for (size_t i = 0; i < 2 * ARRAY_LEN(rows); i++) {
+		int expected = i % 2 == 0 ? rows[i / 2].p256 : rows[i / 2].rsa;
+		struct world w;
+		struct problem pb = {0};
+		struct verdict v;
+
+		world_make(&w);
+		w.profile.key_types = (struct conf_list){words_both, 2};
+		rows[i / 2].change(&w);
+		if (i % 2 == 1)
+			w.job.csr = buf_bytes(&rsa_csr);
+		v = decide_in(&w, &pb);
+		if (v.action !=
+				(expected == REFUSED                ? VERDICT_REFUSE
+						: expected == WAITS ? VERDICT_WAIT
+								    : VERDICT_ISSUE) ||
+			(expected >= 0 && v.issuer != &w.issuers[expected]) ||
+			(expected == REFUSED && pb.type != PROBLEM_SERVER_INTERNAL))
+			fail_msg("%s, %s: verdict %d by %s", rows[i / 2].name,
+				i % 2 == 0 ? "p256" : "rsa2048", v.action,
+				v.issuer != NULL ? v.issuer->name : "nobody");
+		/* Whoever signs: nothing outlives it. */
+		if (v.issuer != NULL)
+			assert_true(v.not_after_us <= v.issuer->not_after_us);
+		verdict_done(&v);
+		problem_done(&pb);
+	}
+}
+
 static void a_refusal_names_each_name_at_fault(void **state)
 {
 	struct world w;
@@ -413,6 +525,7 @@ int main(void)
 		cmocka_unit_test(every_change_gets_its_verdict),
 		cmocka_unit_test(validity_is_exact_to_the_second),
 		cmocka_unit_test(the_profile_chooses_the_issuer),
+		cmocka_unit_test(each_key_gets_its_issuer),
 		cmocka_unit_test(a_refusal_names_each_name_at_fault),
 	};
 

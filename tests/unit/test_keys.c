@@ -163,7 +163,7 @@ static void opens_encrypted_keys_with_the_right_passphrase_only(void **state)
 
 	expect(path, right, OK, NULL);
 	expect(path, wrong, ERR_CRYPTO, "missing or wrong");
-	expect(path, empty, ERR_CRYPTO, "missing or wrong");
+	expect(path, empty, ERR_SYNTAX, "is empty");
 	expect(path, NULL, ERR_CRYPTO, "missing or wrong");
 	expect(path, open, ERR_CONFLICT, "others may have read it");
 }
@@ -241,8 +241,12 @@ static void refuses_issuers_out_of_their_time(void **state)
 	int64_t now = clock_wall_us(), day = 86400 * USEC_PER_SEC;
 
 	test_ca_make(&ca, "time", "p256", now);
-	expect_issuer(&ca.conf, now - 2 * day, ERR_CONFLICT, "not valid yet");
-	expect_issuer(&ca.conf, now + (AUTHORITY_ISSUING_DAYS + 1) * day, ERR_CONFLICT, "expired");
+	/* It may be prepared ahead; what it is below must be valid already. */
+	expect_issuer(&ca.conf, now - 2 * day, ERR_CONFLICT, "certificate 2 is not valid yet");
+	expect_issuer(&ca.conf, now + (AUTHORITY_ISSUING_DAYS + 1) * day, ERR_TIMEOUT, "expired");
+	free(ca.conf.chain);
+	ca.conf.chain = NULL;
+	expect_issuer(&ca.conf, now - 2 * day, OK, NULL);
 	test_ca_done(&ca);
 }
 
@@ -282,6 +286,127 @@ static void refuses_chains_that_do_not_hold(void **state)
 	test_ca_done(&b);
 }
 
+/* A certificate of the same issuing key, below another root of the CA. */
+static X509 *cross_sign(const struct test_ca *ca, const struct test_ca *by, int64_t now_us)
+{
+	const struct authority_name name = {NULL, NULL, "Test Issuing"};
+	X509 *cross = NULL;
+
+	assert_int_equal(authority_issuing_new(by->root_key, by->root, ca->key, &name, now_us,
+				 &cross),
+		OK);
+	return cross;
+}
+
+static char *write_chain(const char *name, X509 *first, X509 *second)
+{
+	CLEANUP_BUF struct buf pem = {0};
+
+	assert_int_equal(authority_certificate_pem(first, &pem), OK);
+	if (second != NULL)
+		assert_int_equal(authority_certificate_pem(second, &pem), OK);
+	return scratch_write(name, buf_bytes(&pem), 0644);
+}
+
+static void takes_alternate_chains_that_hold(void **state)
+{
+	struct test_ca a, b;
+	int64_t now = clock_wall_us();
+
+	test_ca_make(&a, "a", "p256", now);
+	test_ca_make(&b, "b", "p256", now);
+	CLEANUP(X509_free) X509 *cross = cross_sign(&a, &b, now);
+	CLEANUP_STR char *good = write_chain("cross.pem", cross, b.root);
+	CLEANUP_STR char *broken = write_chain("broken.pem", cross, a.root);
+	CLEANUP_STR char *foreign = write_chain("foreign.pem", b.certificate, b.root);
+	CLEANUP_STR char *roots = write_chain("roots.pem", a.root, b.root);
+	CLEANUP_STR char *one_root = write_chain("one-root.pem", a.root, NULL);
+	CLEANUP(issuer_free) struct issuer *issuer = NULL;
+	CLEANUP_STR char *why = NULL;
+	char *files[] = {good, a.conf.chain};
+	struct conf_issuer conf = a.conf;
+
+	conf.alternate_chains = (struct conf_list){files, 2};
+	conf.roots = roots;
+	assert_int_equal(issuer_load(&conf, now, &issuer, &why), OK);
+	assert_int_equal(issuer->nalternates, 2);
+	assert_true(bytes_equal(buf_bytes(&issuer->alternates[1]), buf_bytes(&issuer->chain_pem)));
+	assert_false(bytes_equal(buf_bytes(&issuer->alternates[0]), buf_bytes(&issuer->chain_pem)));
+	/* Its root is not among those that clients are meant to trust. */
+	conf.roots = one_root;
+	expect_issuer(&conf, now, ERR_CONFLICT, "does not end at a certificate of");
+	conf.roots = NULL;
+	files[0] = broken;
+	expect_issuer(&conf, now, ERR_CONFLICT, "not issued by the one behind it");
+	files[0] = foreign;
+	expect_issuer(&conf, now, ERR_CONFLICT, "must begin with a certificate of the subject");
+	test_ca_done(&a);
+	test_ca_done(&b);
+}
+
+/* The old root's end: the issuer goes on without that chain. */
+static void leaves_out_alternate_chains_that_have_expired(void **state)
+{
+	struct test_ca a, b;
+	int64_t now = clock_wall_us(), day = 86400 * USEC_PER_SEC;
+	int64_t long_ago = now - (AUTHORITY_ISSUING_DAYS + 10) * day;
+
+	test_ca_make(&a, "a", "p256", now);
+	test_ca_make(&b, "b", "p256", long_ago);
+	CLEANUP(X509_free) X509 *cross = cross_sign(&a, &b, long_ago);
+	CLEANUP_STR char *ended = write_chain("ended.pem", cross, b.root);
+	CLEANUP(issuer_free) struct issuer *issuer = NULL;
+	CLEANUP_STR char *why = NULL;
+	struct conf_issuer conf = a.conf;
+
+	conf.alternate_chains = (struct conf_list){&ended, 1};
+	assert_int_equal(issuer_load(&conf, now, &issuer, &why), OK);
+	assert_null(why);
+	assert_int_equal(issuer->nalternates, 0);
+	assert_int_equal(issuer->nended, 1);
+	test_ca_done(&a);
+	test_ca_done(&b);
+}
+
+/* One issuer's end does not stop the others; that of the last one does. */
+static void a_set_goes_on_without_what_has_expired(void **state)
+{
+	struct test_ca a, b;
+	int64_t now = clock_wall_us(), day = 86400 * USEC_PER_SEC;
+	struct issuer_set set;
+	char *why = NULL;
+
+	test_ca_make(&a, "a", "p256", now - (AUTHORITY_ISSUING_DAYS + 10) * day);
+	test_ca_make(&b, "b", "p256", now);
+	char *names[] = {b.conf.name};
+	struct conf_issuer sections[] = {a.conf, b.conf};
+	struct conf_profile profile = {.name = (char *)"default",
+		.validity_secs = 90 * 86400,
+		.issuers = {names, 1}};
+	struct conf conf = {.path = (char *)"assay.conf",
+		.issuers = sections,
+		.nissuers = 2,
+		.profiles = &profile,
+		.nprofiles = 1};
+
+	assert_int_equal(issuer_set_load(&conf, now, &set, &why), OK);
+	assert_null(why);
+	assert_int_equal(set.count, 1);
+	assert_int_equal(set.nended, 1);
+	assert_string_equal(set.items[0]->name, "b");
+	assert_true(issuer_set_refresh(&set));
+	assert_true(issuer_spare_secs(set.items[0], &conf, now) > 0);
+	assert_true(issuer_spare_secs(set.items[0], &conf,
+			    now + (AUTHORITY_ISSUING_DAYS - 90) * day) < 0);
+	issuer_set_done(&set);
+	conf.nissuers = 1;
+	assert_int_equal(issuer_set_load(&conf, now, &set, &why), ERR_TIMEOUT);
+	assert_non_null(strstr(why, "expired"));
+	free(why);
+	test_ca_done(&a);
+	test_ca_done(&b);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,6 +422,9 @@ int main(void)
 		cmocka_unit_test(refuses_a_key_of_another_certificate),
 		cmocka_unit_test(refuses_issuers_out_of_their_time),
 		cmocka_unit_test(refuses_chains_that_do_not_hold),
+		cmocka_unit_test(takes_alternate_chains_that_hold),
+		cmocka_unit_test(leaves_out_alternate_chains_that_have_expired),
+		cmocka_unit_test(a_set_goes_on_without_what_has_expired),
 	};
 
 	return cmocka_run_group_tests_name("keys", tests, make, drop);

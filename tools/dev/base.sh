@@ -3,12 +3,12 @@
 # shellcheck disable=SC2034 # the lists are for the commands
 
 BUILD_PACKAGES=(autoconf automake make gcc libc6-dev pkg-config libssl-dev libpq-dev libjson-c-dev libfcgi-dev
-	libhiredis-dev libc-ares-dev libidn2-dev libpsl-dev libcmocka-dev xz-utils)
+	libhiredis-dev libc-ares-dev libidn2-dev libpsl-dev libp11-kit-dev libcmocka-dev xz-utils)
 STACK_PACKAGES=(postgresql redis-server nginx-light openssl python3 python3-dnspython curl
 	ca-certificates procps)
 CLIENT_PACKAGES=(certbot lego uacme dehydrated acme-tiny caddy)
 TEST_PACKAGES=(python3-pytest python3-cryptography python3-dnspython python3-psycopg2 python3-redis python3-requests
-	postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl faketime git)
+	postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl faketime git softhsm2 opensc)
 LINT_PACKAGES=(clang clang-format clang-tidy cppcheck shellcheck bear mandoc libclang-rt-14-dev llvm)
 BENCH_PACKAGES=(pebble caddy)
 

@@ -7,6 +7,8 @@
 #include "workers/signer/keys.h"
 
 #define ISSUE_TRIES 3
+/* How soon an order comes back whose issuers cannot be reached. */
+#define WAIT_SECS 30
 
 /* Orders (and what goes with each) that take part in one call. */
 struct column {
@@ -33,6 +35,11 @@ static bool is_refused(const struct item *item)
 static bool is_postponed(const struct item *item)
 {
 	return item->verdict.action == VERDICT_CAA;
+}
+
+static bool is_waiting(const struct item *item)
+{
+	return item->verdict.action == VERDICT_WAIT;
 }
 
 static bool is_drafted(const struct item *item)
@@ -180,6 +187,13 @@ static void note_postponed(const struct column *c)
 	}
 }
 
+static void note_waiting(const struct column *c)
+{
+	for (size_t i = 0; i < c->count; i++)
+		log_item(LOG_LEVEL_WARNING, "order waits for an issuing key", c->items[i], NULL,
+			NULL);
+}
+
 static void note_reserved(struct batch *b, const struct db_call *call)
 {
 	for (size_t i = 0; i < issuance_reserve_count(call); i++) {
@@ -195,9 +209,10 @@ int batch_record(struct batch *b)
 {
 	CLEANUP_COLUMN struct column refused = column_of(b, is_refused);
 	CLEANUP_COLUMN struct column postponed = column_of(b, is_postponed);
+	CLEANUP_COLUMN struct column waiting = column_of(b, is_waiting);
 	CLEANUP_COLUMN struct column drafted = column_of(b, is_drafted);
-	struct db_call refuse = {0}, postpone = {0}, reserve = {0};
-	struct db_call *calls[3];
+	struct db_call refuse = {0}, postpone = {0}, wait = {0}, reserve = {0};
+	struct db_call *calls[4];
 	size_t n = 0;
 	int err = OK;
 
@@ -210,6 +225,11 @@ int batch_record(struct batch *b)
 			postponed.count);
 		calls[n++] = &postpone;
 	}
+	if (waiting.count > 0) {
+		issuance_wait_call(&wait, waiting.orders, waiting.attempts, waiting.count,
+			WAIT_SECS);
+		calls[n++] = &wait;
+	}
 	if (drafted.count > 0) {
 		reserve_call(&reserve, &drafted);
 		calls[n++] = &reserve;
@@ -220,10 +240,13 @@ int batch_record(struct batch *b)
 		note_refused(&refused);
 	if (postponed.count > 0 && postpone.err == OK)
 		note_postponed(&postponed);
+	if (waiting.count > 0 && wait.err == OK)
+		note_waiting(&waiting);
 	if (drafted.count > 0 && reserve.err == OK)
 		note_reserved(b, &reserve);
 	db_call_done(&refuse);
 	db_call_done(&postpone);
+	db_call_done(&wait);
 	db_call_done(&reserve);
 	FAILPOINT("recorded");
 	return err;

@@ -224,33 +224,76 @@ static int choose_validity(const struct issuance_job *job, const struct conf_pro
 	return OK;
 }
 
-static bool profile_names(const struct conf_profile *profile, const struct issuer *issuer)
+/* The nth issuer of the profile, in its order of preference. NULL: it is not loaded. */
+static const struct issuer *nth_issuer(const struct issuer_set *issuers,
+	const struct conf_profile *profile, size_t n)
 {
-	return profile->issuers.count == 0 || list_has(&profile->issuers, issuer->name);
+	if (profile->issuers.count == 0)
+		return issuers->items[n];
+	for (size_t i = 0; i < issuers->count; i++)
+		if (strcmp(issuers->items[i]->name, profile->issuers.items[n]) == 0)
+			return issuers->items[i];
+	return NULL;
 }
 
-/* The first issuer that the profile allows and that is valid for all of the certificate's time. */
+/* The operator lets it sign certificates today, for keys of this type. */
+static bool may_sign(const struct issuer *issuer, int64_t now_us, const char *key_type)
+{
+	return !issuer->retired && issuer->active_from_us <= now_us &&
+		now_us < issuer->active_until_us &&
+		(issuer->key_types->count == 0 || list_has(issuer->key_types, key_type));
+}
+
+/* Nothing outlives its issuer (RFC 5280 section 6.1 would refuse it from then on), and nothing is
+ * cut short for it. */
+static bool spans(const struct issuer *issuer, int64_t now_us, const struct verdict *v)
+{
+	return issuer->not_before_us <= now_us && issuer->not_before_us <= v->not_before_us &&
+		v->not_after_us <= issuer->not_after_us;
+}
+
+static bool is_ecdsa(const char *key_type)
+{
+	return strncmp(key_type, "rsa", 3) != 0;
+}
+
+/* Of the profile's issuers that may sign this key today and span the certificate's time: the first
+ * whose key is of the same kind, ECDSA or RSA, since a client that can use the one kind may not
+ * know the other; else the first. One whose key is out of reach is passed over; ERR_BUSY when no
+ * other is left. */
 static int choose_issuer(const struct issuer_set *issuers, const struct issuance_job *job,
 	const struct conf_profile *profile, struct problem *pb, struct verdict *ret)
 {
-	for (size_t i = 0; i < issuers->count; i++) {
-		const struct issuer *issuer = issuers->items[i];
+	size_t count = profile->issuers.count > 0 ? profile->issuers.count : issuers->count;
+	bool ecdsa = is_ecdsa(ret->csr->key_type), waiting = false;
+
+	for (size_t n = 0; n < count; n++) {
+		const struct issuer *issuer = nth_issuer(issuers, profile, n);
+		struct verdict here = *ret;
 		int err;
 
-		if (!profile_names(profile, issuer))
+		if (issuer == NULL || !may_sign(issuer, job->now_us, ret->csr->key_type))
 			continue;
-		err = choose_validity(job, profile, issuer->not_before_us, pb, ret);
+		err = choose_validity(job, profile, issuer->not_before_us, pb, &here);
 		if (err != OK)
 			return err;
-		if (issuer->not_before_us <= job->now_us &&
-			issuer->not_before_us <= ret->not_before_us &&
-			ret->not_after_us <= issuer->not_after_us) {
-			ret->issuer = issuer;
-			return OK;
-		}
+		if (!spans(issuer, job->now_us, &here))
+			continue;
+		waiting = waiting || issuer->unreachable;
+		if (issuer->unreachable ||
+			(ret->issuer != NULL &&
+				(ret->issuer->ecdsa == ecdsa || issuer->ecdsa != ecdsa)))
+			continue;
+		*ret = here;
+		ret->issuer = issuer;
 	}
+	if (ret->issuer != NULL)
+		return OK;
+	if (waiting)
+		return ERR_BUSY;
 	return problem_set(pb, PROBLEM_SERVER_INTERNAL,
-		"no issuing certificate is valid for all of the certificate's time");
+		"this CA has no issuing certificate for such a key that is valid for all of the "
+		"certificate's time");
 }
 
 /* BR section 3.2.2.8: every name's CAA result is at most 8 hours old; the configuration may ask for
@@ -309,6 +352,8 @@ void decide(const struct conf *conf, const struct issuer_set *issuers,
 	}
 	if (err == ERR_PROBLEM)
 		ret->action = VERDICT_REFUSE;
+	if (err == ERR_BUSY)
+		ret->action = VERDICT_WAIT;
 }
 
 void verdict_done(struct verdict *verdict)

@@ -24,6 +24,7 @@ enum verdict_action {
 	VERDICT_ISSUE,
 	VERDICT_REFUSE, /* the problem says why: the order becomes invalid */
 	VERDICT_CAA,    /* CAA must be looked up again first */
+	VERDICT_WAIT,   /* the issuers that would do cannot be reached just now */
 	VERDICT_DROP, /* not an order that waits for a signer, or one that we are unable to examine
 			 just now: it is left to a later claim */
 };

@@ -1,133 +1,21 @@
 /* issuer.c — see issuer.h. */
 #include "workers/signer/issuer.h"
 
-#include <errno.h>
 #include <openssl/x509v3.h>
-#include <time.h>
 
 #include "lib/base/clock.h"
-#include "lib/base/file.h"
-#include "lib/pki/certview.h"
-#include "lib/pki/der.h"
+#include "workers/signer/chain.h"
 #include "workers/signer/keys.h"
 #include "workers/signer/tbs.h"
+#include "workers/signer/token.h"
 #include "workers/signer/why.h"
 
-#define PEM_MAX_BYTES 65536
-#define CHAIN_MAX 8
+#define CLEANUP_CHAIN __attribute__((cleanup(chain_done)))
 
-/* A PEM file of certificates, parsed. */
-struct chain {
-	struct buf pem;
-	struct buf *ders;
-	size_t count;
-	struct certview *views[CHAIN_MAX];
-};
-
-static void chain_done(struct chain *chain)
-{
-	for (size_t i = 0; i < chain->count && i < CHAIN_MAX; i++)
-		certview_free(chain->views[i]);
-	for (size_t i = 0; i < chain->count; i++)
-		buf_done(&chain->ders[i]);
-	free(chain->ders);
-	buf_done(&chain->pem);
-}
-
-static int chain_load(const char *path, struct chain *ret, char **ret_why)
-{
-	int err = file_load(path, PEM_MAX_BYTES, &ret->pem);
-
-	if (err == ERR_LIMIT)
-		return why_set(ret_why, err, "%s is larger than %d bytes", path, PEM_MAX_BYTES);
-	if (err != OK)
-		return why_set(ret_why, err, "cannot read %s: %s", path, strerror(errno));
-	err = pem_certificates(buf_bytes(&ret->pem), &ret->ders, &ret->count);
-	if (err != OK)
-		return why_set(ret_why, err,
-			"%s holds no PEM certificate, or something else as well", path);
-	if (ret->count > CHAIN_MAX)
-		return why_set(ret_why, ERR_LIMIT, "%s holds more than %d certificates", path,
-			CHAIN_MAX);
-	for (size_t i = 0; i < ret->count; i++) {
-		err = certview_parse(buf_bytes(&ret->ders[i]), &ret->views[i]);
-		if (err != OK)
-			return why_set(ret_why, err, "%s: certificate %zu is not DER", path, i + 1);
-	}
-	return OK;
-}
-
-static int time_us(const ASN1_TIME *t, int64_t *ret_us)
-{
-	struct tm tm;
-
-	if (ASN1_TIME_to_tm(t, &tm) != 1)
-		return ossl_drain("ASN1_TIME_to_tm");
-	*ret_us = (int64_t)timegm(&tm) * USEC_PER_SEC;
-	return OK;
-}
-
-/* RFC 5280 section 4.2.1.9 and 4.2.1.3: may this certificate issue, with `below` CA certificates
- * between it and the leaf? */
-static int check_may_issue(X509 *x509, size_t below, int64_t now_us, const char *path,
+static int take_certificate(struct issuer *issuer, const struct conf_issuer *conf, int64_t now_us,
 	char **ret_why)
 {
-	uint32_t flags = X509_get_extension_flags(x509);
-	long pathlen = X509_get_pathlen(x509);
-	int64_t not_before = 0, not_after = 0;
-
-	if ((flags & EXFLAG_INVALID) != 0 || (flags & EXFLAG_CA) == 0)
-		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu is no CA certificate",
-			path, below + 1);
-	if ((X509_get_key_usage(x509) & KU_KEY_CERT_SIGN) == 0)
-		return why_set(ret_why, ERR_CONFLICT,
-			"%s: certificate %zu lacks the key usage keyCertSign", path, below + 1);
-	if (pathlen >= 0 && (size_t)pathlen < below)
-		return why_set(ret_why, ERR_CONFLICT,
-			"%s: certificate %zu allows no CA certificate below it (pathlen %ld)", path,
-			below + 1, pathlen);
-	if (time_us(X509_get0_notBefore(x509), &not_before) != OK ||
-		time_us(X509_get0_notAfter(x509), &not_after) != OK)
-		return why_set(ret_why, ERR_SYNTAX, "%s: certificate %zu has broken dates", path,
-			below + 1);
-	if (now_us < not_before || now_us > not_after)
-		return why_set(ret_why, ERR_CONFLICT, "%s: certificate %zu is %s", path, below + 1,
-			now_us < not_before ? "not valid yet" : "expired");
-	return OK;
-}
-
-static int check_signed_by(X509 *subject, X509 *issuer, size_t nth, const char *path,
-	char **ret_why)
-{
-	if (X509_check_issued(issuer, subject) != X509_V_OK ||
-		X509_verify(subject, X509_get0_pubkey(issuer)) != 1) {
-		ossl_drain("X509_verify");
-		return why_set(ret_why, ERR_CONFLICT,
-			"%s: certificate %zu was not issued by the one behind it", path, nth);
-	}
-	return OK;
-}
-
-static int check_chain(const struct chain *chain, const char *path, int64_t now_us, char **ret_why)
-{
-	for (size_t i = 0; i < chain->count; i++) {
-		X509 *x509 = chain->views[i]->x509;
-		int err = check_may_issue(x509, i, now_us, path, ret_why);
-
-		if (err == OK && i + 1 < chain->count)
-			err = check_signed_by(x509, chain->views[i + 1]->x509, i + 1, path,
-				ret_why);
-		else if (err == OK && X509_check_issued(x509, x509) == X509_V_OK)
-			err = check_signed_by(x509, x509, i + 1, path, ret_why);
-		if (err != OK)
-			return err;
-	}
-	return OK;
-}
-
-static int take_certificate(struct issuer *issuer, const struct conf_issuer *conf, char **ret_why)
-{
-	__attribute__((cleanup(chain_done))) struct chain own = {0};
+	CLEANUP_CHAIN struct chain own = {0};
 	int err = chain_load(conf->certificate, &own, ret_why);
 
 	if (err != OK)
@@ -140,9 +28,10 @@ static int take_certificate(struct issuer *issuer, const struct conf_issuer *con
 	issuer->x509 = own.views[0]->x509;
 	if (X509_up_ref(issuer->x509) != 1)
 		abort();
-	if (time_us(X509_get0_notBefore(issuer->x509), &issuer->not_before_us) != OK ||
-		time_us(X509_get0_notAfter(issuer->x509), &issuer->not_after_us) != OK)
+	if (chain_dates(issuer->x509, &issuer->not_before_us, &issuer->not_after_us) != OK)
 		return why_set(ret_why, ERR_SYNTAX, "%s has broken dates", conf->certificate);
+	if (now_us > issuer->not_after_us)
+		return why_set(ret_why, ERR_TIMEOUT, "%s is expired", conf->certificate);
 
 	uint8_t *name = NULL;
 	int len = i2d_X509_NAME(X509_get_subject_name(issuer->x509), &name);
@@ -153,10 +42,24 @@ static int take_certificate(struct issuer *issuer, const struct conf_issuer *con
 	return OK;
 }
 
+static int prove_chain(const struct conf_issuer *conf, const struct chain *chain, int64_t now_us,
+	char **ret_why)
+{
+	CLEANUP_CHAIN struct chain roots = {0};
+	int err = chain_check(chain, now_us, ret_why);
+
+	if (err == OK && conf->roots != NULL) {
+		err = chain_load(conf->roots, &roots, ret_why);
+		if (err == OK)
+			err = chain_check_root(chain, &roots, ret_why);
+	}
+	return err;
+}
+
 static int take_chain(struct issuer *issuer, const struct conf_issuer *conf, int64_t now_us,
 	char **ret_why)
 {
-	__attribute__((cleanup(chain_done))) struct chain chain = {0};
+	CLEANUP_CHAIN struct chain chain = {0};
 	const char *path = conf->chain != NULL ? conf->chain : conf->certificate;
 	int err = chain_load(path, &chain, ret_why);
 
@@ -165,23 +68,82 @@ static int take_chain(struct issuer *issuer, const struct conf_issuer *conf, int
 	if (!bytes_equal(buf_bytes(&chain.ders[0]), buf_bytes(&issuer->certificate)))
 		return why_set(ret_why, ERR_CONFLICT, "%s must begin with the certificate of %s",
 			path, conf->certificate);
-	err = check_chain(&chain, path, now_us, ret_why);
+	err = prove_chain(conf, &chain, now_us, ret_why);
+	/* The issuing certificate itself is in its time. */
+	if (err == ERR_TIMEOUT)
+		return ERR_CONFLICT;
+	if (err == OK)
+		chain_format(&chain, &issuer->chain_pem);
+	return err;
+}
+
+/* Another certificate of the same issuer may begin an alternate chain: one that another root has
+ * signed. What certificates say of their issuer must fit it, too. */
+static bool is_same_issuer(X509 *a, X509 *b)
+{
+	const ASN1_OCTET_STRING *a_id = X509_get0_subject_key_id(a);
+	const ASN1_OCTET_STRING *b_id = X509_get0_subject_key_id(b);
+
+	return X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) == 0 &&
+		EVP_PKEY_eq(X509_get0_pubkey(a), X509_get0_pubkey(b)) == 1 && a_id != NULL &&
+		b_id != NULL && ASN1_OCTET_STRING_cmp(a_id, b_id) == 0;
+}
+
+static int take_alternate(struct issuer *issuer, const struct conf_issuer *conf, const char *path,
+	int64_t now_us, char **ret_why)
+{
+	CLEANUP_CHAIN struct chain chain = {0};
+	int err = chain_load(path, &chain, ret_why);
+
 	if (err != OK)
 		return err;
-	/* Written anew, so that a client gets certificates and nothing that stood around them. */
-	for (size_t i = 0; i < chain.count; i++)
-		pem_append(&issuer->chain_pem, "CERTIFICATE", buf_bytes(&chain.ders[i]));
+	if (!is_same_issuer(chain.views[0]->x509, issuer->x509))
+		return why_set(ret_why, ERR_CONFLICT,
+			"%s must begin with a certificate of the subject, key and key identifier "
+			"of %s",
+			path, conf->certificate);
+	err = prove_chain(conf, &chain, now_us, ret_why);
+	if (err == OK)
+		chain_format(&chain, &issuer->alternates[issuer->nalternates++]);
+	return err;
+}
+
+static int take_alternates(struct issuer *issuer, const struct conf_issuer *conf, int64_t now_us,
+	char **ret_why)
+{
+	const struct conf_list *files = &conf->alternate_chains;
+
+	if (files->count > ISSUER_ALTERNATES_MAX)
+		return why_set(ret_why, ERR_LIMIT, "issuer %s has more than %d alternate chains",
+			conf->name, ISSUER_ALTERNATES_MAX);
+	for (size_t i = 0; i < files->count; i++) {
+		int err = take_alternate(issuer, conf, files->items[i], now_us, ret_why);
+
+		/* An old root's end is no reason to stop: clients need that chain no more. */
+		if (err == ERR_TIMEOUT) {
+			issuer->nended++;
+			free(*ret_why);
+			*ret_why = NULL;
+		} else if (err != OK) {
+			return err;
+		}
+	}
 	return OK;
 }
 
 static int take_key(struct issuer *issuer, const struct conf_issuer *conf, char **ret_why)
 {
 	struct signature_scheme scheme;
-	int err = key_load(conf->key, conf->key_passphrase, &issuer->key, ret_why);
+	EVP_PKEY *public_key = X509_get0_pubkey(issuer->x509);
+	int err = token_is_uri(conf->key)
+		? token_key_load(conf->key, conf->key_passphrase, public_key, &issuer->key, ret_why)
+		: key_load(conf->key, conf->key_passphrase, &issuer->key, ret_why);
 
 	if (err != OK)
 		return err;
-	if (key_check_pair(issuer->key, X509_get0_pubkey(issuer->x509)) != OK)
+	issuer->unreachable = !token_is_reachable(issuer->key);
+	/* What is in a token is tried as soon as it is reached. */
+	if (!token_holds(issuer->key) && key_check_pair(issuer->key, public_key) != OK)
 		return why_set(ret_why, ERR_CONFLICT, "%s is not the key of %s", conf->key,
 			conf->certificate);
 	err = key_scheme(issuer->key, &scheme);
@@ -190,6 +152,7 @@ static int take_key(struct issuer *issuer, const struct conf_issuer *conf, char 
 	if (err != OK)
 		return why_set(ret_why, err, "cannot make a throw-away key like %s", conf->key);
 	issuer->algorithm = scheme.algorithm;
+	issuer->ecdsa = EVP_PKEY_is_a(issuer->key, "EC");
 	return OK;
 }
 
@@ -219,9 +182,15 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 	issuer->ca_issuers_url =
 		conf->ca_issuers_url != NULL ? xstrdup(conf->ca_issuers_url) : NULL;
 	take_crl_points(issuer, conf);
-	err = take_certificate(issuer, conf, ret_why);
+	issuer->retired = conf->retired;
+	issuer->active_from_us = conf->active_from_us;
+	issuer->active_until_us = conf->active_until_us;
+	issuer->key_types = &conf->key_types;
+	err = take_certificate(issuer, conf, now_us, ret_why);
 	if (err == OK)
 		err = take_chain(issuer, conf, now_us, ret_why);
+	if (err == OK)
+		err = take_alternates(issuer, conf, now_us, ret_why);
 	if (err == OK)
 		err = take_key(issuer, conf, ret_why);
 	if (err != OK)
@@ -239,6 +208,21 @@ int issuer_load(const struct conf_issuer *conf, int64_t now_us, struct issuer **
 	return OK;
 }
 
+int64_t issuer_spare_secs(const struct issuer *issuer, const struct conf *conf, int64_t now_us)
+{
+	int64_t left_secs = (issuer->not_after_us - now_us) / USEC_PER_SEC, longest = -1;
+
+	for (size_t i = 0; i < conf->nprofiles; i++) {
+		const struct conf_profile *profile = &conf->profiles[i];
+
+		for (size_t n = 0; n < profile->issuers.count; n++)
+			if (strcmp(profile->issuers.items[n], issuer->name) == 0 &&
+				profile->validity_secs > longest)
+				longest = profile->validity_secs;
+	}
+	return longest < 0 ? INT64_MAX : left_secs - longest;
+}
+
 void issuer_free(struct issuer *issuer)
 {
 	if (issuer == NULL)
@@ -248,6 +232,8 @@ void issuer_free(struct issuer *issuer)
 	X509_free(issuer->x509);
 	buf_done(&issuer->certificate);
 	buf_done(&issuer->chain_pem);
+	for (size_t i = 0; i < issuer->nalternates; i++)
+		buf_done(&issuer->alternates[i]);
 	buf_done(&issuer->subject);
 	buf_done(&issuer->extensions);
 	for (int i = 0; i < issuer->crl_shards; i++) {
@@ -264,23 +250,45 @@ void issuer_free(struct issuer *issuer)
 
 int issuer_set_load(const struct conf *conf, int64_t now_us, struct issuer_set *ret, char **ret_why)
 {
-	struct issuer_set set = {xcalloc(conf->nissuers + 1, sizeof(struct issuer *)), 0};
+	struct issuer_set set = {xcalloc(conf->nissuers + 1, sizeof(struct issuer *)), 0, 0};
+	int err = OK;
 
-	if (conf->nissuers == 0) {
-		issuer_set_done(&set);
-		return why_set(ret_why, ERR_NOENT, "%s has no [issuer NAME] section", conf->path);
-	}
-	for (; set.count < conf->nissuers; set.count++) {
-		int err = issuer_load(&conf->issuers[set.count], now_us, &set.items[set.count],
-			ret_why);
-
-		if (err != OK) {
-			issuer_set_done(&set);
-			return err;
+	for (size_t i = 0; i < conf->nissuers && err == OK; i++) {
+		free(*ret_why);
+		*ret_why = NULL;
+		err = issuer_load(&conf->issuers[i], now_us, &set.items[set.count], ret_why);
+		if (err == OK)
+			set.count++;
+		/* The others go on; without any, its end is what *ret_why tells. */
+		if (err == ERR_TIMEOUT) {
+			set.nended++;
+			err = OK;
 		}
 	}
+	if (err == OK && set.count == 0)
+		err = set.nended > 0 ? ERR_TIMEOUT
+				     : why_set(ret_why, ERR_NOENT,
+					       "%s has no [issuer NAME] section", conf->path);
+	if (err != OK) {
+		issuer_set_done(&set);
+		return err;
+	}
+	free(*ret_why);
+	*ret_why = NULL;
 	*ret = set;
 	return OK;
+}
+
+bool issuer_set_refresh(struct issuer_set *set)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < set->count; i++) {
+		set->items[i]->was_unreachable = set->items[i]->unreachable;
+		set->items[i]->unreachable = !token_is_reachable(set->items[i]->key);
+		any = any || !set->items[i]->unreachable;
+	}
+	return any;
 }
 
 void issuer_set_done(struct issuer_set *set)

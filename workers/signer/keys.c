@@ -2,100 +2,15 @@
 #include "workers/signer/keys.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <openssl/crypto.h>
 #include <openssl/pem.h>
 #include <openssl/rsa.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "lib/pki/der.h"
+#include "workers/signer/secret.h"
+#include "workers/signer/token.h"
 #include "workers/signer/why.h"
 
-#define KEY_FILE_MAX_BYTES 32768
 #define SIGNATURE_MAX_BYTES 512 /* RSA 4096 */
-
-/* A secret in memory, wiped before it is given back. */
-struct secret {
-	size_t len;
-	char text[KEY_FILE_MAX_BYTES + 1];
-};
-
-static void secret_free(struct secret *s)
-{
-	if (s != NULL)
-		OPENSSL_cleanse(s, sizeof(*s));
-	free(s);
-}
-DEFINE_CLEANUP(secret_free, struct secret *)
-
-static void fd_close(int fd)
-{
-	if (fd >= 0)
-		close(fd);
-}
-DEFINE_CLEANUP(fd_close, int)
-
-/* systemd hands a credential to a unit's user by an ACL, whose mask shows as the group's bits; its
- * folder is the unit's alone. */
-static bool is_systemd_credential(const char *path)
-{
-	const char *folder = getenv("CREDENTIALS_DIRECTORY");
-	size_t len = folder != NULL ? strlen(folder) : 0;
-
-	return len > 1 && strncmp(path, folder, len) == 0 && path[len] == '/' &&
-		strstr(path + len, "/../") == NULL;
-}
-
-static int check_private(const char *path, const struct stat *st, char **ret_why)
-{
-	mode_t forbidden = is_systemd_credential(path) ? S_IWGRP | S_IRWXO : S_IRWXG | S_IRWXO;
-
-	if (!S_ISREG(st->st_mode))
-		return why_set(ret_why, ERR_CONFLICT, "%s is not a regular file", path);
-	/* Root reads on behalf of the signer's user (assayctl check-config). */
-	if (st->st_uid != geteuid() && st->st_uid != 0 && geteuid() != 0)
-		return why_set(ret_why, ERR_CONFLICT,
-			"%s belongs to uid %u: chown it to the user that runs the signer", path,
-			(unsigned)st->st_uid);
-	if ((st->st_mode & forbidden) != 0)
-		return why_set(ret_why, ERR_CONFLICT,
-			"%s has mode %04o, so others may have read it: treat the key as "
-			"disclosed, or chmod 0400 if it never was",
-			path, (unsigned)(st->st_mode & 07777));
-	return OK;
-}
-
-static int read_private(const char *path, struct secret **ret, char **ret_why)
-{
-	CLEANUP(secret_free) struct secret *s = xcalloc(1, sizeof(*s));
-	CLEANUP(fd_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
-	struct stat st;
-	ssize_t n;
-
-	if (fd < 0)
-		return why_set(ret_why, errno == ENOENT ? ERR_NOENT : ERR_CONFLICT,
-			"cannot open %s: %s", path, strerror(errno));
-	if (fstat(fd, &st) != 0)
-		return why_set(ret_why, ERR_INTERNAL, "cannot stat %s: %s", path, strerror(errno));
-	int err = check_private(path, &st, ret_why);
-	if (err != OK)
-		return err;
-	while (s->len < sizeof(s->text) &&
-		(n = read(fd, s->text + s->len, sizeof(s->text) - s->len)) != 0) {
-		if (n < 0 && errno != EINTR)
-			return why_set(ret_why, ERR_INTERNAL, "cannot read %s: %s", path,
-				strerror(errno));
-		s->len += n > 0 ? (size_t)n : 0;
-	}
-	if (s->len > KEY_FILE_MAX_BYTES)
-		return why_set(ret_why, ERR_LIMIT, "%s is larger than %d bytes", path,
-			KEY_FILE_MAX_BYTES);
-	s->text[s->len] = '\0';
-	*ret = TAKE(s);
-	return OK;
-}
 
 /* PEM's question for a passphrase. Answers from the file, and never asks a terminal. */
 static int give_passphrase(char *out, int size, int writing, void *arg)
@@ -117,17 +32,14 @@ int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **re
 	struct signature_scheme scheme;
 	int err;
 
-	err = read_private(path, &pem, ret_why);
+	if (token_is_uri(path))
+		return token_key_load(path, passphrase, NULL, ret, ret_why);
+	err = secret_load(path, &pem, ret_why);
+	if (err == OK && passphrase != NULL)
+		err = secret_load_line(passphrase, &pass, ret_why);
 	if (err != OK)
 		return err;
 	assert(pem != NULL);
-	if (passphrase != NULL) {
-		err = read_private(passphrase, &pass, ret_why);
-		if (err != OK)
-			return err;
-		assert(pass != NULL);
-		pass->len = strcspn(pass->text, "\r\n");
-	}
 	bio = BIO_new_mem_buf(pem->text, (int)pem->len);
 	if (bio == NULL)
 		return ossl_drain("BIO_new_mem_buf");
@@ -209,12 +121,51 @@ struct signature {
 						  signature */
 };
 
-static int sign(EVP_PKEY *key, const EVP_MD *md, struct bytes message, struct signature *ret)
+/* A context that signs or verifies a hash made by md. */
+static EVP_PKEY_CTX *hash_context(EVP_PKEY *key, const EVP_MD *md, int (*init)(EVP_PKEY_CTX *ctx))
 {
-	CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
+
+	if (ctx == NULL || init(ctx) != 1 ||
+		(EVP_PKEY_is_a(key, "RSA") &&
+			EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1) ||
+		EVP_PKEY_CTX_set_signature_md(ctx, md) != 1) {
+		ossl_drain("EVP_PKEY_CTX");
+		return NULL;
+	}
+	return TAKE(ctx);
+}
+
+static int sign_hash(EVP_PKEY *key, const EVP_MD *md, struct bytes hash, struct signature *ret)
+{
+	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = NULL;
 
 	ret->bits[0] = 0;
 	ret->len = SIGNATURE_MAX_BYTES;
+	if (token_holds(key))
+		return token_sign(key, hash, ret->bits + 1, &ret->len);
+	ctx = hash_context(key, md, EVP_PKEY_sign_init);
+	if (ctx == NULL)
+		return ERR_CRYPTO;
+	if (EVP_PKEY_sign(ctx, ret->bits + 1, &ret->len, hash.ptr, hash.len) != 1)
+		return ossl_drain("EVP_PKEY_sign");
+	return OK;
+}
+
+static int sign(EVP_PKEY *key, const EVP_MD *md, struct bytes message, struct signature *ret)
+{
+	CLEANUP(EVP_MD_CTX_free) EVP_MD_CTX *ctx = NULL;
+	uint8_t hash[EVP_MAX_MD_SIZE];
+	unsigned len = sizeof(hash);
+
+	/* A token is given the hash. */
+	if (token_holds(key) && EVP_Digest(message.ptr, message.len, hash, &len, md, NULL) != 1)
+		return ossl_drain("EVP_Digest");
+	if (token_holds(key))
+		return sign_hash(key, md, bytes_of(hash, len), ret);
+	ret->bits[0] = 0;
+	ret->len = SIGNATURE_MAX_BYTES;
+	ctx = EVP_MD_CTX_new();
 	if (ctx == NULL || EVP_DigestSignInit(ctx, NULL, md, NULL, key) != 1 ||
 		EVP_DigestSign(ctx, ret->bits + 1, &ret->len, message.ptr, message.len) != 1)
 		return ossl_drain("EVP_DigestSign");
@@ -306,37 +257,23 @@ int key_stream_add(struct key_stream *stream, struct bytes piece)
 		: ossl_drain("EVP_DigestUpdate");
 }
 
-/* A context that signs or verifies a hash made by md. */
-static EVP_PKEY_CTX *hash_context(EVP_PKEY *key, const EVP_MD *md, int (*init)(EVP_PKEY_CTX *ctx))
-{
-	CLEANUP(EVP_PKEY_CTX_free) EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(key, NULL);
-
-	if (ctx == NULL || init(ctx) != 1 ||
-		(EVP_PKEY_is_a(key, "RSA") &&
-			EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) != 1) ||
-		EVP_PKEY_CTX_set_signature_md(ctx, md) != 1) {
-		ossl_drain("EVP_PKEY_CTX");
-		return NULL;
-	}
-	return TAKE(ctx);
-}
-
 int key_stream_end(struct key_stream *s, EVP_PKEY *public_key, struct buf *out)
 {
 	CLEANUP(EVP_PKEY_CTX_free)
-	EVP_PKEY_CTX *signer = hash_context(s->key, s->scheme.md, EVP_PKEY_sign_init);
-	CLEANUP(EVP_PKEY_CTX_free)
 	EVP_PKEY_CTX *verifier = hash_context(public_key, s->scheme.md, EVP_PKEY_verify_init);
 	uint8_t hash[EVP_MAX_MD_SIZE];
-	unsigned hash_len = sizeof(hash);
-	struct signature sig = {.len = SIGNATURE_MAX_BYTES};
+	unsigned len = sizeof(hash);
+	struct signature sig;
+	int err;
 
-	if (signer == NULL || verifier == NULL)
+	if (verifier == NULL)
 		return ERR_CRYPTO;
-	if (EVP_DigestFinal_ex(s->hash, hash, &hash_len) != 1 ||
-		EVP_PKEY_sign(signer, sig.bits + 1, &sig.len, hash, hash_len) != 1)
-		return ossl_drain("EVP_PKEY_sign");
-	if (EVP_PKEY_verify(verifier, sig.bits + 1, sig.len, hash, hash_len) != 1)
+	if (EVP_DigestFinal_ex(s->hash, hash, &len) != 1)
+		return ossl_drain("EVP_DigestFinal_ex");
+	err = sign_hash(s->key, s->scheme.md, bytes_of(hash, len), &sig);
+	if (err != OK)
+		return err;
+	if (EVP_PKEY_verify(verifier, sig.bits + 1, sig.len, hash, len) != 1)
 		return ossl_drain("EVP_PKEY_verify");
 	buf_add(out, sig.bits, 1 + sig.len);
 	return OK;

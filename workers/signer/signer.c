@@ -14,6 +14,7 @@
 #include "workers/signer/failpoint.h"
 #include "workers/signer/harden.h"
 #include "workers/signer/responder.h"
+#include "workers/signer/token.h"
 
 /* A certificate's dates come from the clock: two that disagree by more than this stop the signing
  * until they agree again. */
@@ -104,15 +105,20 @@ static int register_files(struct db *db, const struct issuer *issuer)
 
 static int register_issuer(struct db *db, const struct issuer *issuer)
 {
+	struct bytes alternates[ISSUER_ALTERNATES_MAX];
 	struct db_call call = {0};
 	int err;
 
+	for (size_t i = 0; i < issuer->nalternates; i++)
+		alternates[i] = buf_bytes(&issuer->alternates[i]);
 	issuer_record_call(&call,
 		&(struct issuer_row){
 			.sha256 = bytes_of(issuer->sha256, sizeof(issuer->sha256)),
 			.certificate_der = buf_bytes(&issuer->certificate),
 			.chain_pem = buf_bytes(&issuer->chain_pem),
 			.name = bytes_str(issuer->name),
+			.alternates = alternates,
+			.nalternates = issuer->nalternates,
 		});
 	err = db_run_one(db, &call);
 	db_call_done(&call);
@@ -130,6 +136,30 @@ static int check_suffixes(const struct conf *conf)
 				conf->orders.public_suffixes != NULL ? conf->orders.public_suffixes
 								     : "built into libpsl"));
 	return err;
+}
+
+/* What the operator should know of it. */
+static void log_issuer(const struct conf *conf, const struct issuer *issuer)
+{
+	char not_after[CLOCK_RFC3339_LEN + 1], complaint[512] = "";
+
+	clock_rfc3339_format(issuer->not_after_us, not_after);
+	if (issuer->unreachable)
+		token_complaint(issuer->key, complaint, sizeof(complaint));
+	if (issuer->unreachable)
+		log_event(LOG_LEVEL_ERROR,
+			"issuing key cannot be reached, trying again until it can",
+			F_STR("issuer", issuer->name), F_STR("cause", complaint));
+	else
+		log_event(LOG_LEVEL_INFO, "issuer ready", F_STR("issuer", issuer->name),
+			F_STR("not_after", not_after));
+	if (!issuer->retired && issuer_spare_secs(issuer, conf, clock_wall_us()) < 0)
+		log_event(LOG_LEVEL_WARNING,
+			"an issuer ends too early to sign certificates of some profiles",
+			F_STR("issuer", issuer->name), F_STR("not_after", not_after));
+	if (issuer->nended > 0)
+		log_event(LOG_LEVEL_WARNING, "alternate chains that have expired are left out",
+			F_STR("issuer", issuer->name), F_INT("chains", (int64_t)issuer->nended));
 }
 
 /* Loads, proves and registers the issuers of the configuration; only when all of it went well are
@@ -153,13 +183,11 @@ static int take_issuers(struct worker *w, struct signer *s)
 		issuer_set_done(&set);
 		return err;
 	}
-	for (size_t i = 0; i < set.count; i++) {
-		char not_after[CLOCK_RFC3339_LEN + 1];
-
-		clock_rfc3339_format(set.items[i]->not_after_us, not_after);
-		log_event(LOG_LEVEL_INFO, "issuer ready", F_STR("issuer", set.items[i]->name),
-			F_STR("not_after", not_after));
-	}
+	for (size_t i = 0; i < set.count; i++)
+		log_issuer(worker_conf(w), set.items[i]);
+	if (set.nended > 0)
+		log_event(LOG_LEVEL_WARNING, "issuers whose certificates have expired are left out",
+			F_INT("issuers", (int64_t)set.nended));
 	issuer_set_done(&s->issuers);
 	s->issuers = set;
 	crl_thread_set(s->crls, &s->issuers, &worker_conf(w)->crl);
@@ -231,6 +259,27 @@ static int run_batch(struct worker *w, struct signer *s, struct batch *b, const 
 	return err != OK ? err : issue_err;
 }
 
+/* False: none can be reached. Each change is told once. */
+static bool check_keys(struct signer *s)
+{
+	bool any = issuer_set_refresh(&s->issuers);
+
+	for (size_t i = 0; i < s->issuers.count; i++) {
+		const struct issuer *issuer = s->issuers.items[i];
+		char complaint[512];
+
+		if (issuer->unreachable == issuer->was_unreachable)
+			continue;
+		token_complaint(issuer->key, complaint, sizeof(complaint));
+		log_event(issuer->unreachable ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO,
+			issuer->unreachable
+				? "issuing key cannot be reached, trying again until it can"
+				: "issuing key can be reached again",
+			F_STR("issuer", issuer->name), F_STR("cause", complaint));
+	}
+	return any;
+}
+
 /* Revocation lists are the other thread's. Returns how many orders are left at the front. */
 static size_t part_crls(struct worker *w, struct signer *s, struct job *jobs, size_t count)
 {
@@ -254,8 +303,8 @@ static void issue(struct worker *w, const struct job *jobs, size_t count)
 	int err = check_clock(s, b.db);
 
 	/* Unclaimed and acknowledged: the keeper's sweep brings the orders back, however long the
-	 * clocks are wrong. */
-	if (err == OK && !s->clock_sane) {
+	 * clocks are wrong, or no key can be reached. */
+	if (err == OK && (!s->clock_sane || !check_keys(s))) {
 		worker_done(w, jobs, count);
 		return;
 	}
