@@ -12,6 +12,8 @@ static const struct command *const commands[] = {
 	&command_status,
 	&command_revoke,
 	&command_issuance,
+	&command_root_crl,
+	&command_publish_crl,
 };
 
 static void print_help(void)

@@ -145,6 +145,14 @@ static int add_policy(X509 *x509)
 	return ok ? OK : ossl_drain("certificate policies");
 }
 
+static int add_distribution_point(X509 *x509, const char *url)
+{
+	CLEANUP_BUF struct buf value = {0};
+
+	buf_addf(&value, "URI:%s", url);
+	return add_extension(x509, x509, NID_crl_distribution_points, buf_str(&value));
+}
+
 /* Everything but issuer, extensions that differ, and signature. */
 static int begin_certificate(EVP_PKEY *key, const struct authority_name *name, int64_t now_us,
 	int64_t days, X509 **ret)
@@ -199,7 +207,7 @@ int authority_root_new(EVP_PKEY *key, const struct authority_name *name, int64_t
 }
 
 int authority_issuing_new(EVP_PKEY *root_key, X509 *root, EVP_PKEY *key,
-	const struct authority_name *name, int64_t now_us, X509 **ret)
+	const struct authority_name *name, const char *crl_url, int64_t now_us, X509 **ret)
 {
 	CLEANUP(X509_free) X509 *x509 = NULL;
 	int err = begin_certificate(key, name, now_us, AUTHORITY_ISSUING_DAYS, &x509);
@@ -215,6 +223,9 @@ int authority_issuing_new(EVP_PKEY *root_key, X509 *root, EVP_PKEY *key,
 		err = add_extension(x509, root, NID_ext_key_usage, "serverAuth,clientAuth");
 	if (err == OK)
 		err = add_policy(x509);
+	/* BR 7.1.2.11.2: whoever looks whether it was revoked finds the root's list here. */
+	if (err == OK && crl_url != NULL)
+		err = add_distribution_point(x509, crl_url);
 	if (err == OK)
 		err = sign_certificate(x509, root_key);
 	if (err == OK)

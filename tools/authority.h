@@ -23,9 +23,10 @@ MUST_CHECK int authority_key_new(const char *type, EVP_PKEY **ret);
  * once. */
 MUST_CHECK int authority_root_new(EVP_PKEY *key, const struct authority_name *name, int64_t now_us,
 	X509 **ret);
-/* pathlen 0: it issues to servers (and their clients) and to nobody else. */
+/* pathlen 0: it issues to servers (and their clients) and to nobody else. crl_url: of the root's
+ * revocation list, or NULL. */
 MUST_CHECK int authority_issuing_new(EVP_PKEY *root_key, X509 *root, EVP_PKEY *key,
-	const struct authority_name *name, int64_t now_us, X509 **ret);
+	const struct authority_name *name, const char *crl_url, int64_t now_us, X509 **ret);
 
 /* PEM texts. A key is PKCS#8, encrypted (AES-256) when there is a passphrase. */
 MUST_CHECK int authority_certificate_pem(X509 *certificate, struct buf *out);

@@ -15,6 +15,7 @@
 #include "tools/command.h"
 #include "tools/credentials.h"
 #include "tools/outfile.h"
+#include "tools/root_list.h"
 #include "tools/sample.h"
 
 #define SET_MAX 64
@@ -31,6 +32,7 @@ struct init_options {
 	const char *key_type;
 	const char *root_key_type;
 	const char *caa_identity;
+	const char *public_url;
 	const char *sets[SET_MAX]; /* SECTION.KEY=VALUE */
 	size_t nsets;
 };
@@ -38,7 +40,7 @@ struct init_options {
 /* Everything that is going to be written. */
 struct init_work {
 	struct outfiles out;
-	struct buf root_certificate, root_key, certificate, key;
+	struct buf root_certificate, root_key, root_list, certificate, key;
 	struct buf conf, acl;
 	/* Database, Redis; in order of credential_names. */
 	char passwords[2][CREDENTIALS][CREDENTIAL_LEN + 1];
@@ -66,6 +68,10 @@ static const char help[] =
 	"  --root-key-type TYPE       root key (default: p384)\n"
 	"  --caa-identity DOMAIN      what CAA records must name (default: the host of the base "
 	"URL)\n"
+	"  --public-url URL           where nginx serves revocation lists and certificates, for "
+	"instance http://pki.example.org;\n"
+	"                             sets crl_url and ca_issuers_url, and makes the root's first "
+	"list (default: neither)\n"
 	"  --set SECTION.KEY=VALUE    any setting of assay.conf; may be repeated\n";
 
 static void parse_options(int argc, char **argv, struct init_options *o)
@@ -81,6 +87,7 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 		{"key-type", required_argument, NULL, 'k'},
 		{"root-key-type", required_argument, NULL, 'K'},
 		{"caa-identity", required_argument, NULL, 'a'},
+		{"public-url", required_argument, NULL, 'U'},
 		{"set", required_argument, NULL, 's'},
 		{"help", no_argument, NULL, 'h'},
 		{0},
@@ -94,7 +101,8 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 		['C'] = &o->country,
 		['k'] = &o->key_type,
 		['K'] = &o->root_key_type,
-		['a'] = &o->caa_identity};
+		['a'] = &o->caa_identity,
+		['U'] = &o->public_url};
 	int found;
 
 	*o = (struct init_options){.folder = SYSCONFDIR,
@@ -119,6 +127,11 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 		die("init: --base-url must begin with https:// (RFC 8555 section 6.1)");
 	if (o->country != NULL && strlen(o->country) != 2)
 		die("init: --country takes two letters");
+	if (o->public_url != NULL &&
+		(strncmp(o->public_url, "http://", 7) != 0 || o->public_url[7] == '\0' ||
+			o->public_url[strlen(o->public_url) - 1] == '/'))
+		die("init: --public-url must begin with http:// and end without a slash: what is "
+		    "served there is signed");
 }
 
 /* The host of the base URL, without port. */
@@ -174,10 +187,33 @@ static void make_key(const char *option, const char *type, EVP_PKEY **ret)
 		die("init: OpenSSL cannot make a key");
 }
 
+/* The first one, with nothing on it. The next is made by assayctl root-crl. */
+static int make_root_list(struct init_work *w, X509 *root, EVP_PKEY *root_key, int64_t now_us)
+{
+	CLEANUP_BUF struct buf findings = {0};
+	struct root_list nothing = {0};
+
+	return root_list_make(&nothing, root, root_key, now_us, ROOT_LIST_DAYS_MAX, &w->root_list,
+		&findings);
+}
+
+static void set_public(const struct init_options *o, struct init_work *w)
+{
+	CLEANUP_BUF struct buf crl_url = {0}, ca_issuers_url = {0};
+
+	if (o->public_url == NULL)
+		return;
+	buf_addf(&crl_url, "%s/main", o->public_url);
+	buf_addf(&ca_issuers_url, "%s/main.cer", o->public_url);
+	sample_set(&w->conf, "issuer main", "crl_url", buf_str(&crl_url));
+	sample_set(&w->conf, "issuer main", "ca_issuers_url", buf_str(&ca_issuers_url));
+	sample_set(&w->conf, "crl", "folder", LOCALSTATEDIR "/lib/assay/public");
+}
+
 static void make_authority(const struct init_options *o, struct init_work *w)
 {
 	CLEANUP_STR char *host = host_of(o->base_url);
-	CLEANUP_BUF struct buf root_name = {0}, issuing_name = {0};
+	CLEANUP_BUF struct buf root_name = {0}, issuing_name = {0}, crl_url = {0};
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *root_key = NULL;
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *key = NULL;
 	CLEANUP(X509_free) X509 *root = NULL;
@@ -190,6 +226,8 @@ static void make_authority(const struct init_options *o, struct init_work *w)
 	buf_addf(&issuing_name, "%s Issuing 1", o->name != NULL ? o->name : host);
 	const struct authority_name root_subject = {o->country, o->organization,
 		buf_str(&root_name)};
+	if (o->public_url != NULL)
+		buf_addf(&crl_url, "%s/root.crl", o->public_url);
 	const struct authority_name subject = {o->country, o->organization, buf_str(&issuing_name)};
 
 	if (o->root_passphrase_file != NULL)
@@ -198,7 +236,10 @@ static void make_authority(const struct init_options *o, struct init_work *w)
 	make_key("--key-type", o->key_type, &key);
 	err = authority_root_new(root_key, &root_subject, now, &root);
 	if (err == OK)
-		err = authority_issuing_new(root_key, root, key, &subject, now, &certificate);
+		err = authority_issuing_new(root_key, root, key, &subject,
+			o->public_url != NULL ? buf_str(&crl_url) : NULL, now, &certificate);
+	if (err == OK && o->public_url != NULL)
+		err = make_root_list(w, root, root_key, now);
 	if (err == OK)
 		err = authority_certificate_pem(root, &w->root_certificate);
 	if (err == OK)
@@ -252,6 +293,7 @@ static void make_conf(const struct init_options *o, struct init_work *w)
 		o->caa_identity != NULL ? o->caa_identity : host);
 	sample_set(&w->conf, "database", "passwords", "secrets/database");
 	sample_set(&w->conf, "redis", "passwords", "secrets/redis");
+	set_public(o, w);
 	for (size_t i = 0; i < o->nsets; i++)
 		set_from_option(&w->conf, o->sets[i]);
 }
@@ -317,6 +359,8 @@ static int write_everything(const struct init_options *o, struct init_work *w, c
 	if (err == OK)
 		err = write_in(w, o->folder, "pki/root.pem", 0644, NULL, &w->root_certificate,
 			ret_why);
+	if (err == OK && o->public_url != NULL)
+		err = write_in(w, o->folder, "pki/root.crl", 0644, NULL, &w->root_list, ret_why);
 	if (err == OK)
 		err = write_in(w, o->folder, "pki/issuer.pem", 0644, NULL, &w->certificate,
 			ret_why);
@@ -381,6 +425,7 @@ static void work_done(struct init_work *w)
 		OPENSSL_cleanse(w->root_key.ptr, w->root_key.cap);
 	buf_done(&w->root_certificate);
 	buf_done(&w->root_key);
+	buf_done(&w->root_list);
 	buf_done(&w->certificate);
 	buf_done(&w->key);
 	buf_done(&w->conf);

@@ -1,5 +1,6 @@
 /* status.c — assayctl status: what a running CA is doing, on one screen: orders, due work,
- * programs, streams, audit chain, issuers. */
+ * programs, streams, audit chain, issuers,
+ * revocation lists. */
 #include <stdio.h>
 #include <time.h>
 
@@ -7,16 +8,17 @@
 #include "lib/base/log.h"
 #include "lib/pki/certview.h"
 #include "lib/store/admin.h"
+#include "lib/store/crl.h"
 #include "tools/command.h"
 #include "tools/connect.h"
 
 static const char help[] = "usage: assayctl [-c FILE] status\n\n"
 			   "Shows orders by state, work under way, programs alive, job streams, "
-			   "the audit log's newest seal, and issuers.\n"
+			   "the audit log's newest seal, issuers and their revocation lists.\n"
 			   "Connects as assay-admin.\n";
 
 static const struct db_stmt *const status_stmts[] = {&admin_overview_stmt, &admin_issuers_stmt,
-	NULL};
+	&admin_crls_stmt, NULL};
 
 /* "3 min ago", "in 12 d". */
 static void format_distance(int64_t at_us, char *out, size_t room)
@@ -80,6 +82,30 @@ static void print_issuers(const struct db_call *call)
 	}
 }
 
+/* How many lists and entries; the oldest, and when the first of them ends. */
+static void print_crls(const struct db_call *call)
+{
+	printf("\nrevocation lists\n");
+	for (size_t i = 0; i < admin_crls_count(call); i++) {
+		char made[64], ends[64];
+		struct admin_crls c;
+
+		admin_crls_at(call, i, &c);
+		printf("  %-24.*s %4lld lists %9lld entries %12lld bytes  ", (int)c.name.len,
+			c.name.ptr, (long long)c.lists, (long long)c.entries, (long long)c.size);
+		if (c.missing > 0)
+			printf("%lld NOT MADE YET  ", (long long)c.missing);
+		if (c.overdue > 0)
+			printf("%lld OVERDUE  ", (long long)c.overdue);
+		if (c.oldest_us != INT64_MIN) {
+			format_distance(c.oldest_us, made, sizeof(made));
+			format_distance(c.ends_us, ends, sizeof(ends));
+			printf("oldest %s, first ends %s", made, ends);
+		}
+		printf("\n");
+	}
+}
+
 static void print_streams(const struct conf *conf)
 {
 	static const char *const streams[] = {"q:val", "q:sign", "q:dead"};
@@ -110,8 +136,8 @@ static int run_status(const char *conf_path, int argc, char **argv)
 	CLEANUP(conf_free) struct conf *conf = NULL;
 	CLEANUP(db_close) struct db *db = NULL;
 	CLEANUP_STR char *why = NULL;
-	struct db_call overview = {0}, issuers = {0};
-	struct db_call *const calls[] = {&overview, &issuers};
+	struct db_call overview = {0}, issuers = {0}, crls = {0};
+	struct db_call *const calls[] = {&overview, &issuers, &crls};
 
 	while (command_option(&command_status, argc, argv, options) != -1)
 		;
@@ -120,13 +146,16 @@ static int run_status(const char *conf_path, int argc, char **argv)
 		die("status: database: %s", why);
 	admin_overview_call(&overview);
 	admin_issuers_call(&issuers);
+	admin_crls_call(&crls);
 	if (db_run(db, calls, ARRAY_LEN(calls)) != OK)
 		die("status: database: %s", db_error(db));
 	print_figures(&overview);
 	print_issuers(&issuers);
+	print_crls(&crls);
 	print_streams(conf);
 	db_call_done(&overview);
 	db_call_done(&issuers);
+	db_call_done(&crls);
 	return 0;
 }
 

@@ -34,7 +34,7 @@ void test_ca_make(struct test_ca *ca, const char *name, const char *key_type, in
 	MUST(authority_key_new("p256", &ca->root_key) == OK);
 	MUST(authority_key_new(key_type, &ca->key) == OK);
 	MUST(authority_root_new(ca->root_key, &root, now_us, &ca->root) == OK);
-	MUST(authority_issuing_new(ca->root_key, ca->root, ca->key, &issuing, now_us,
+	MUST(authority_issuing_new(ca->root_key, ca->root, ca->key, &issuing, NULL, now_us,
 		     &ca->certificate) == OK);
 	MUST(authority_certificate_pem(ca->certificate, &pem) == OK);
 	MUST(authority_certificate_pem(ca->certificate, &chain) == OK);

@@ -270,8 +270,8 @@ static void refuses_chains_that_do_not_hold(void **state)
 	CLEANUP(X509_free) X509 *below = NULL;
 	const struct authority_name name = {NULL, NULL, "Below"};
 
-	assert_int_equal(authority_issuing_new(a.key, a.certificate, b.key, &name, clock_wall_us(),
-				 &below),
+	assert_int_equal(authority_issuing_new(a.key, a.certificate, b.key, &name, NULL,
+				 clock_wall_us(), &below),
 		OK);
 	buf_reset(&pem);
 	assert_int_equal(authority_certificate_pem(below, &pem), OK);

@@ -183,6 +183,9 @@ def make_nginx(stack):
             for line in http.splitlines())
     http = re.sub(r"(fastcgi_cache_path )\S+/(\S+)", rf"\1{stack.run}/nginx-\2", http)
     stack.write(http + "\n", "etc", "nginx", "assay-http.conf")
+    public = stack.read("etc", "nginx", "assay-public.conf")
+    stack.write("\n".join(f"root {stack.path('public')};" if line.startswith("root ") else line for line in public.splitlines())
+                + "\n", "etc", "nginx", "assay-public.conf")
     temp = "".join(f"\t{kind}_temp_path {stack.run}/nginx-{kind};\n"
                    for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
     stack.write(
@@ -205,6 +208,12 @@ http {{
 		ssl_session_cache shared:tls:4m;
 		include assay-server.conf;
 	}}
+	server {{
+		listen 127.0.0.1:{stack.public_port} backlog=1024;
+		listen [::1]:{stack.public_port} backlog=1024;
+		server_name localhost;
+		include assay-public.conf;
+	}}
 }}
 """, "etc", "nginx", "nginx.conf")
 
@@ -222,11 +231,16 @@ def make_assay(stack):
         "validation.redirect_ports": " ".join(map(str, ports)),
         # Everything a demo validates is on this machine; a public CA allows nothing here.
         "validation.allow_addresses": "127.0.0.0/8 ::1/128",
+        # A demo shows a revocation soon.
+        "crl.folder": stack.path("public"),
+        "crl.delay": "2s",
         **dict(item.split("=", 1) for item in stack.conf_options),
     }
     os.makedirs(stack.path("offline"), mode=0o700, exist_ok=True)
+    os.makedirs(stack.path("public"), mode=0o755, exist_ok=True)
     run([stack.program("assayctl"), "init", "--dir", stack.etc, "--root-key", stack.path("offline", "root.key"), "--base-url",
          f"https://localhost:{stack.port}", "--name", "assay demo", "--caa-identity", "assay.test",
+         "--public-url", f"http://localhost:{stack.public_port}",
          *[word for name, value in settings.items() for word in ("--set", f"{name}={value}")]], stack.setup_log)
 
 
@@ -235,6 +249,8 @@ def migrate(stack):
     run(["createdb", "-h", stack.run, "-U", "postgres", "assay"], stack.setup_log, env=postgres_env(stack))
     run([stack.program("assayctl"), "-c", f"{stack.etc}/assay.conf", "migrate", "--sql",
          os.path.join(stack.programs, "share", "assay", "sql")], stack.setup_log, env=postgres_env(stack))
+    run([stack.program("assayctl"), "-c", f"{stack.etc}/assay.conf", "publish-crl", "--issuer", f"{stack.etc}/pki/root.pem",
+         "--url", f"http://localhost:{stack.public_port}/root.crl", "--list", f"{stack.etc}/pki/root.crl"], stack.setup_log)
 
 
 def postgres_env(stack):
@@ -376,6 +392,7 @@ def write_env(stack, services):
         "ACME_DIRECTORY": f"https://localhost:{stack.port}/directory",
         "ACME_CA_ROOT": f"{stack.path('tls')}/root.pem",
         "ISSUER_ROOT": f"{stack.etc}/pki/root.pem",
+        "PUBLIC_URL": f"http://localhost:{stack.public_port}",
         "HTTP01_PORT": str(stack.http01_port),
         "TLSALPN01_PORT": str(stack.tlsalpn01_port),
         "RESOLVER": stack.resolver,
@@ -482,6 +499,7 @@ def settings_of(args):
         "programs": os.path.abspath(args.programs),
         "installed": os.path.abspath(args.installed or args.programs),
         "port": port,
+        "public_port": choose_port(0, 14500 + (port - 14000 if 14000 <= port < 14500 else 0), taken),
         "http01_port": choose_port(args.http01_port, 5002 + step, taken),
         "tlsalpn01_port": choose_port(args.tlsalpn01_port, 5003 + step, taken),
         "processes": args.processes,
@@ -508,7 +526,7 @@ def up(args):
     if os.path.exists(stack.path("pg")):
         if not os.path.exists(stack.settings_file):
             raise Failure(f"{stack.dir}: is not empty and holds no stack; choose another --dir")
-        for part in ("run", "etc", "log", "pg", "redis", "tls", "offline"):
+        for part in ("run", "etc", "log", "pg", "redis", "tls", "offline", "public"):
             shutil.rmtree(stack.path(part), ignore_errors=True)
     for folder in (stack.dir, stack.run, stack.etc, stack.log):
         os.makedirs(folder, mode=0o700, exist_ok=True)

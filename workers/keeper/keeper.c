@@ -319,8 +319,8 @@ int main(int argc, char **argv)
 	static struct keeper keeper;
 
 	process_init(&keeper.process, argc, argv, "assay-keeper",
-		"The keeper of assay, an ACME certificate authority: queues what is due, seals, "
-		"tidies.",
+		"The keeper of assay, an ACME certificate authority: queues what is due, "
+		"publishes, seals, tidies.",
 		stmts);
 	log_event(LOG_LEVEL_INFO, "started");
 	while (!stop_requested()) {
