@@ -46,7 +46,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp A
 DECLARE
 	v_count integer;
 BEGIN
-	PERFORM commit_lazily();
+	PERFORM set_config('synchronous_commit', 'off', true);
 	RETURN QUERY
 	WITH claimed AS (
 		UPDATE orders o SET attempt = o.attempt + 1, held_until = now() + make_interval(secs => p_lease)
@@ -66,18 +66,19 @@ BEGIN
 			c.names, z.statuses, z.same_account, z.names, z.wildcards, z.expires, z.methods, z.validated, z.caa
 		FROM claimed c LEFT JOIN accounts acc ON acc.id = c.account_id
 		CROSS JOIN LATERAL (
-			SELECT array_agg(coalesce(a.status, 2)::integer ORDER BY x.i) AS statuses,
-				array_agg(coalesce(a.account_id = c.account_id, false)::integer ORDER BY x.i) AS same_account,
-				array_agg(coalesce(a.name, '') ORDER BY x.i) AS names,
-				array_agg(coalesce(a.wildcard, false)::integer ORDER BY x.i) AS wildcards,
-				array_agg(coalesce(a.expires_at, now()) ORDER BY x.i) AS expires,
-				array_agg(coalesce(a.attempted, 0)::integer ORDER BY x.i) AS methods,
-				array_agg(a.validated_at ORDER BY x.i) AS validated,
-				array_agg(a.caa_at ORDER BY x.i) AS caa
-			FROM unnest(c.authz_ids) WITH ORDINALITY x(id, i) LEFT JOIN authorizations a ON a.id = x.id) z;
+			-- Sorted once, not in each aggregate.
+			SELECT array_agg(a.status) AS statuses, array_agg(a.same_account) AS same_account, array_agg(a.name) AS names,
+				array_agg(a.wildcard) AS wildcards, array_agg(a.expires_at) AS expires, array_agg(a.method) AS methods,
+				array_agg(a.validated_at) AS validated, array_agg(a.caa_at) AS caa
+			FROM (SELECT coalesce(a.status, 2)::integer AS status,
+					coalesce(a.account_id = c.account_id, false)::integer AS same_account, coalesce(a.name, '') AS name,
+					coalesce(a.wildcard, false)::integer AS wildcard, coalesce(a.expires_at, now()) AS expires_at,
+					coalesce(a.attempted, 0)::integer AS method, a.validated_at, a.caa_at
+				FROM unnest(c.authz_ids) WITH ORDINALITY x(id, i) LEFT JOIN authorizations a ON a.id = x.id
+				ORDER BY x.i) a) z;
 	GET DIAGNOSTICS v_count = ROW_COUNT;
 	IF v_count < cardinality(p_orders) THEN
-		PERFORM commit_durably();
+		PERFORM set_config('synchronous_commit', 'on', true);
 		PERFORM orders_give_up(p_orders);
 	END IF;
 END $$;

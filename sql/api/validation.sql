@@ -37,19 +37,10 @@ BEGIN
 	END LOOP;
 END $$;
 
--- A claim promises nothing to anybody, so it need not wait for the disk: after a crash of PostgreSQL a claim that it forgot
--- is a row that nobody holds. Whoever held it has the same attempt number as the next one then, and that is harmless:
--- results are taken once, because a challenge leaves processing once, and an order has one serial that is not burnt.
--- An end that is found while claiming is a promise again. Neither is callable by programs.
-CREATE OR REPLACE FUNCTION commit_lazily() RETURNS void
-LANGUAGE sql VOLATILE AS $$
-	SELECT set_config('synchronous_commit', 'off', true)
-$$;
-
-CREATE OR REPLACE FUNCTION commit_durably() RETURNS void
-LANGUAGE sql VOLATILE AS $$
-	SELECT set_config('synchronous_commit', 'on', true)
-$$;
+-- A claim promises nothing to anybody, so it need not wait for the disk (synchronous_commit is off in the claims, here and
+-- in issuance.sql): after a crash of PostgreSQL a claim that it forgot is a row that nobody holds. Whoever held it has the
+-- same attempt number as the next one then, and that is harmless: results are taken once, because a challenge leaves
+-- processing once, and an order has one serial that is not burnt. An end that is found while claiming is a promise again.
 
 -- Of the authorizations that were claimed three times without a result, and may be what ends their workers: the one that a
 -- batch may take, the least tried first. A function, so that a claim pays for it only when there is one. Not callable by
@@ -75,7 +66,7 @@ DECLARE
 	v_count integer;
 	v_dead uuid[];
 BEGIN
-	PERFORM commit_lazily();
+	PERFORM set_config('synchronous_commit', 'off', true);
 	RETURN QUERY UPDATE authorizations a SET attempt = a.attempt + 1, held_until = now() + make_interval(secs => p_lease)
 		FROM (SELECT DISTINCT unnest(p_ids) AS id ORDER BY 1) x
 		WHERE a.id = x.id AND a.status = 0 AND a.challenge = 1 AND coalesce(a.held_until <= now(), true)
@@ -87,7 +78,7 @@ BEGIN
 	IF v_count = cardinality(p_ids) THEN
 		RETURN;
 	END IF;
-	PERFORM commit_durably();
+	PERFORM set_config('synchronous_commit', 'on', true);
 	SELECT array_agg(a.id) INTO v_dead FROM unnest(p_ids) x(id) JOIN authorizations a ON a.id = x.id
 		WHERE a.status = 0 AND a.challenge = 1 AND a.expires_at <= now();
 	IF v_dead IS NOT NULL THEN
