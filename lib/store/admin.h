@@ -4,9 +4,8 @@
 
 #include "lib/store/db.h"
 
-extern const struct db_stmt admin_overview_stmt, admin_issuers_stmt,
-	admin_issuance_stop_stmt, admin_issuance_start_stmt,
-	admin_issuance_drain_stmt, admin_issuance_status_stmt;
+extern const struct db_stmt admin_overview_stmt, admin_issuers_stmt, admin_issuance_stop_stmt,
+	admin_issuance_start_stmt, admin_issuance_drain_stmt, admin_issuance_status_stmt;
 
 struct admin_figure {
 	struct bytes section;

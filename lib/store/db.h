@@ -76,7 +76,8 @@ void db_bind_bytes(struct db_call *call, struct bytes value);
 void db_bind_int(struct db_call *call, int32_t value);
 void db_bind_bigint(struct db_call *call, int64_t value);
 void db_bind_bool(struct db_call *call, bool value);
-void db_bind_time(struct db_call *call, int64_t wall_us); /* timestamptz */
+void db_bind_time(struct db_call *call, int64_t wall_us);         /* timestamptz */
+void db_bind_time_or_null(struct db_call *call, int64_t wall_us); /* INT64_MIN = NULL */
 void db_bind_idents(struct db_call *call, const struct ident *ids, size_t count);
 void db_bind_texts(struct db_call *call, const struct bytes *texts,
 	size_t count); /* ptr NULL = NULL element */

@@ -96,6 +96,14 @@ void db_bind_time(struct db_call *call, int64_t wall_us)
 	end(call);
 }
 
+void db_bind_time_or_null(struct db_call *call, int64_t wall_us)
+{
+	if (wall_us == INT64_MIN)
+		db_bind_null(call);
+	else
+		db_bind_time(call, wall_us);
+}
+
 /* One dimension, lower bound 1; an empty array has none. */
 static void begin_array(struct db_call *call, enum db_type type, uint32_t element, size_t count,
 	bool nulls)

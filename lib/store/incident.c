@@ -38,14 +38,6 @@ const struct db_stmt incident_keep_stmt = {"incident_keep",
 	"SELECT r_id, r_renewed, r_revoked, r_more, r_ended FROM assay.incident_keep($1, $2)",
 	DB_ROWS, 2, {DB_T_INT, DB_T_INT}};
 
-static void bind_time_or_null(struct db_call *c, int64_t wall_us)
-{
-	if (wall_us == INT64_MIN)
-		db_bind_null(c);
-	else
-		db_bind_time(c, wall_us);
-}
-
 static void bind_bytes_or_null(struct db_call *c, struct bytes value)
 {
 	if (value.ptr == NULL)
@@ -79,8 +71,8 @@ static void bind_filter(struct db_call *c, const struct incident_filter *filter)
 		db_bind_null(c);
 	else
 		db_bind_ints(c, filter->methods, filter->nmethods);
-	bind_time_or_null(c, filter->issued_from_us);
-	bind_time_or_null(c, filter->issued_to_us);
+	db_bind_time_or_null(c, filter->issued_from_us);
+	db_bind_time_or_null(c, filter->issued_to_us);
 }
 
 void incident_count_call(struct db_call *c, const struct incident_filter *filter,
@@ -162,7 +154,7 @@ void incident_start_call(struct db_call *c, int32_t id, const struct incident_wa
 	db_bind_int(c, id);
 	db_bind_int(c, waves->size);
 	db_bind_int(c, waves->secs);
-	bind_time_or_null(c, waves->begin_us);
+	db_bind_time_or_null(c, waves->begin_us);
 	db_bind_time(c, waves->deadline_us);
 	db_bind_int(c, waves->reason);
 }

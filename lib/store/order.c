@@ -47,14 +47,6 @@ static void begin_signed(struct db_call *c, const struct db_stmt *stmt, const st
 	db_bind_bytes(c, bytes_of(thumbprint, THUMBPRINT_LEN));
 }
 
-static void bind_time_or_null(struct db_call *c, int64_t wall_us)
-{
-	if (wall_us == INT64_MIN)
-		db_bind_null(c);
-	else
-		db_bind_time(c, wall_us);
-}
-
 static int64_t time_or_min(const struct db_result *r, int col)
 {
 	return db_is_null(r, 0, col) ? INT64_MIN : db_time(r, 0, col);
@@ -72,8 +64,8 @@ void order_new_call(struct db_call *c, const struct ident *account,
 	db_bind_idents(c, in->authz_ids, in->count);
 	db_bind_byteses(c, in->tokens, in->count);
 	db_bind_text(c, in->profile);
-	bind_time_or_null(c, in->not_before_us);
-	bind_time_or_null(c, in->not_after_us);
+	db_bind_time_or_null(c, in->not_before_us);
+	db_bind_time_or_null(c, in->not_after_us);
 	db_bind_time(c, in->expires_us);
 	db_bind_time(c, in->authz_expires_us);
 	db_bind_time(c, in->min_reuse_us);

@@ -27,8 +27,8 @@ struct order {
 	size_t nauthzs;
 	struct ident *authzs; /* owned */
 	struct bytes profile;
-	struct bytes error;   /* JSON problem document, or ptr NULL */
-	bool has_certificate; /* its URL is made from the order's id */
+	struct bytes error;    /* JSON problem document, or ptr NULL */
+	bool has_certificate;  /* its URL is made from the order's id */
 	struct bytes replaces; /* as it was ordered, or ptr NULL; borrowed */
 };
 void order_done(struct order *o);

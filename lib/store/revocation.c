@@ -30,14 +30,6 @@ static void bind_text_or_null(struct db_call *c, struct bytes text)
 		db_bind_text(c, text);
 }
 
-static void bind_time_or_null(struct db_call *c, int64_t wall_us)
-{
-	if (wall_us == INT64_MIN)
-		db_bind_null(c);
-	else
-		db_bind_time(c, wall_us);
-}
-
 static void begin_selection(struct db_call *c, const struct db_stmt *stmt,
 	const struct revocation_selection *in)
 {
@@ -55,8 +47,8 @@ static void begin_selection(struct db_call *c, const struct db_stmt *stmt,
 		db_bind_null(c);
 	else
 		db_bind_bytes(c, in->spki_sha256);
-	bind_time_or_null(c, in->from_us);
-	bind_time_or_null(c, in->until_us);
+	db_bind_time_or_null(c, in->from_us);
+	db_bind_time_or_null(c, in->until_us);
 	bind_text_or_null(c, in->issuer);
 	bind_text_or_null(c, in->profile);
 }
