@@ -154,6 +154,11 @@ void answer_refusal(struct exchange *x, int err)
 	struct answer *a = &x->r.answer;
 
 	assert(err != OK);
+	if (err != ERR_PROBLEM && x->r.route != NULL && x->r.route->failed != NULL) {
+		answer_reset(a);
+		x->r.route->failed(&x->r);
+		return log_refusal(x, err, a->status);
+	}
 	if (err != ERR_PROBLEM)
 		set_internal(x, err);
 	a->status = problem_status(pb);
@@ -169,20 +174,20 @@ void answer_refusal(struct exchange *x, int err)
 	log_refusal(x, err, a->status);
 }
 
-void answer_send(struct exchange *x, struct nonce_pool *nonces)
+void answer_send(struct exchange *x, struct nonce_pool *nonces_or_null)
 {
 	struct request *r = &x->r;
 	struct answer *a = &r->answer;
 	struct http_answer out;
 
 	/* RFC 8555 section 6.5: in every answer to a POST, and where else the route wants one. */
-	if (!a->no_nonce || strcmp(x->in.method, "POST") == 0) {
+	if (nonces_or_null != NULL && (!a->no_nonce || strcmp(x->in.method, "POST") == 0)) {
 		char nonce[NONCE_TEXT_LEN + 1];
 
-		nonce_issue(nonces, nonce);
+		nonce_issue(nonces_or_null, nonce);
 		answer_header(a, "Replay-Nonce", "%s", nonce);
 	}
-	if (!a->no_index) /* section 7.1 */
+	if (nonces_or_null != NULL && !a->no_index) /* section 7.1 */
 		answer_header(a, "Link", "<%s/directory>;rel=\"index\"", r->conf->server.base_url);
 	answer_header(a, "Cache-Control", "%s", a->caching != NULL ? a->caching : "no-store");
 	out = (struct http_answer){

@@ -105,7 +105,7 @@ static void init_libraries(void)
 static bool waits(const struct app *app)
 {
 	for (size_t i = 0; i < app->nroutes; i++) {
-		if (app->routes[i].reread != NULL)
+		if (app->routes[i].reread != NULL || app->routes[i].ask != NULL)
 			return true;
 	}
 	return false;

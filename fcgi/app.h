@@ -32,7 +32,8 @@ enum route_auth { AUTH_NONE, AUTH_KID, AUTH_JWK, AUTH_EITHER };
 enum route_payload { PAYLOAD_EMPTY, PAYLOAD_JSON, PAYLOAD_ANY };
 
 struct route {
-	const char *path; /* "/acme/order/{}/finalize"; {} is one path segment */
+	/* "/acme/order/{}/finalize"; {} is one path segment, {*} whatever follows. */
+	const char *path;
 	enum route_auth auth;
 	enum route_payload payload;
 	/* Verified request → one statement (r->call), or a refusal (ERR_PROBLEM), or for AUTH_NONE
@@ -44,11 +45,20 @@ struct route {
 	 * skeleton verify with the account's key of now, and start over with prepare. Headers added
 	 * before a refusal go out with its problem document. */
 	int (*respond)(struct request *r, struct problem *pb);
+	/* Instead: another program is asked. When prepare or respond set r->asks, ask appends one
+	 * command for Redis; replied sees what came back under r->watch and may make a better
+	 * answer than the one that is there, which goes out when nothing comes in r->ask_ms. */
+	void (*ask)(const struct request *r, struct rds *rds);
+	void (*replied)(struct request *r, struct bytes reply);
+	/* The answer when the server failed; NULL: a problem document. */
+	void (*failed)(struct request *r);
 	/* After a wait: puts the reading statement into r->call. NULL: this route never waits. */
 	void (*reread)(struct request *r);
 	bool get;  /* AUTH_NONE: GET and HEAD are allowed */
 	bool post; /* AUTH_NONE: POST-as-GET is allowed too (directory, newNonce: RFC 8555
 		    * section 6.3); its JWS is verified like any other, with kid or jwk */
+	const char *post_type; /* AUTH_NONE: POST of a document of this type, no JWS: r->body */
+	size_t post_max_bytes; /* of that document */
 };
 
 struct answer {
@@ -68,7 +78,9 @@ struct request {
 	struct bytes args[PATH_ARGS_MAX]; /* what {} matched */
 	struct bytes query;               /* behind '?', raw */
 	const char *method;
-	const char *accept; /* the Accept header as sent, or NULL */
+	const char *accept;                            /* the Accept header as sent, or NULL */
+	const char *if_none_match, *if_modified_since; /* as sent, or NULL */
+	struct bytes body;                             /* of a POST that is no JWS */
 	/* Request id: in the log line and in serverInternal problems. */
 	char trace[IDENT_TEXT_LEN + 1];
 
@@ -89,6 +101,8 @@ struct request {
 	struct ident watch; /* prepare sets it (and watching) so that no wake-up is lost */
 	bool watching;
 	bool waited; /* respond runs after a wait */
+	bool asks;   /* ask, and wait for the reply called watch */
+	int64_t ask_ms;
 
 	struct answer answer;
 };
@@ -101,6 +115,17 @@ struct app {
 	const struct db_stmt *const *stmts; /* NULL-terminated; account_key_stmt is among them. With
 					     * heartbeat_stmt the program shows that it lives */
 	const char *socket_name;            /* "order.sock" in handlers.socket_dir */
+	bool plain; /* not ACME: no Replay-Nonce, no index, no nonces in Redis */
+	/* Where routes that ask hear replies, instead of the workers' "done". */
+	int (*subscribe)(struct rds *rds);
+	int (*listen)(struct rds *rds, int timeout_ms,
+		void (*fn)(void *arg, const struct ident *id, struct bytes note), void *arg);
+	/* A statement that is repeated from the start on; its rows are for the program. */
+	struct {
+		void (*bind)(struct db_call *c); /* NULL: none */
+		void (*take)(const struct db_call *c);
+		int secs;
+	} tick;
 	/* What reading a configuration does not show; one that fails is refused, with *ret_error in
 	 * one line (to be freed). NULL: nothing. */
 	int (*check_conf)(const struct conf *conf, char **ret_error);

@@ -34,6 +34,7 @@ struct link { /* one connection */
 	int64_t down_ms;      /* since when it is not up */
 	int64_t heartbeat_ms; /* when the next one is due */
 	int64_t look_ms;      /* when the workers' are looked at again */
+	int64_t tick_ms;      /* when the program's own statement is due */
 };
 
 static struct {
@@ -199,6 +200,23 @@ static void look_at_workers(struct link *link)
 	db_call_done(&call);
 }
 
+/* The first connection repeats the program's own statement; sooner after it has failed. */
+static void repeat(struct link *link)
+{
+	const struct app *app = pipeline.app;
+	int64_t now = clock_mono_ms();
+	struct db_call call = {0}, *calls[] = {&call};
+
+	if (app->tick.bind == NULL || link != stage.links || now < link->tick_ms)
+		return;
+	app->tick.bind(&call);
+	run(link, calls, 1);
+	if (call.err == OK)
+		app->tick.take(&call);
+	link->tick_ms = now + (call.err == OK ? app->tick.secs * 1000 : TICK_MS);
+	db_call_done(&call);
+}
+
 /* One batch; false when nobody waits. */
 static bool run_waiting(struct link *link)
 {
@@ -234,6 +252,7 @@ static void tick(struct link *link)
 		(void)ready(link);
 	beat(link);
 	look_at_workers(link);
+	repeat(link);
 	pthread_mutex_unlock(&link->lock);
 }
 

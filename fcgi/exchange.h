@@ -19,6 +19,7 @@ enum exchange_step {
 	STEP_NONCE, /* Redis: consume the nonce */
 	STEP_CALL,  /* database: the route's statement */
 	STEP_JOB,   /* Redis: queue the job */
+	STEP_ASK,   /* Redis: ask another program */
 };
 
 struct exchange {

@@ -44,6 +44,10 @@ static void read_params(char **envp, struct http_request *in, const char **ret_l
 				in->accept = value;
 			else if (value_of(*envp, "HTTP_REPLAY_NONCE") != NULL)
 				in->replay_nonce = true;
+			else if ((value = value_of(*envp, "HTTP_IF_NONE_MATCH")) != NULL)
+				in->if_none_match = value;
+			else if ((value = value_of(*envp, "HTTP_IF_MODIFIED_SINCE")) != NULL)
+				in->if_modified_since = value;
 			break;
 		default:
 			break;
@@ -154,6 +158,8 @@ static const char *reason(int status)
 		return "Created";
 	case 204:
 		return "No Content";
+	case 304:
+		return "Not Modified";
 	case 400:
 		return "Bad Request";
 	case 401:
@@ -185,6 +191,11 @@ static const char *reason(int status)
 	}
 }
 
+static bool bodiless(int status)
+{
+	return status == 204 || status == 304;
+}
+
 static void put(FCGX_Request *fcgi, struct bytes text)
 {
 	/* A failed write shows in the stream's error, and FCGX_Finish_r closes the connection:
@@ -198,8 +209,11 @@ void http_write(FCGX_Request *fcgi, const struct http_answer *out)
 	char head[192];
 	int len;
 
-	if (out->status == 204) /* RFC 9110 section 8.6: no Content-Length with 204 */
-		len = snprintf(head, sizeof(head), "Status: 204 No Content\r\n");
+	/* RFC 9110 section 8.6: no Content-Length with 204, nor another than that of 200 with 304
+	 */
+	if (bodiless(out->status))
+		len = snprintf(head, sizeof(head), "Status: %d %s\r\n", out->status,
+			reason(out->status));
 	else
 		len = snprintf(head, sizeof(head),
 			"Status: %d %s\r\nContent-Type: %s\r\nContent-Length: %zu\r\n", out->status,
@@ -207,6 +221,6 @@ void http_write(FCGX_Request *fcgi, const struct http_answer *out)
 	put(fcgi, bytes_of(head, (size_t)len));
 	put(fcgi, out->headers);
 	put(fcgi, bytes_str("\r\n"));
-	if (!out->head && out->status != 204)
+	if (!out->head && !bodiless(out->status))
 		put(fcgi, out->body);
 }

@@ -1,8 +1,9 @@
 /* http.h — HTTP as FastCGI carries it: reading a request from a connection, writing an answer.
  *
  * Parameters read: REQUEST_METHOD, REQUEST_URI, CONTENT_TYPE, CONTENT_LENGTH, HTTP_USER_AGENT,
- * HTTP_ACCEPT, HTTP_REPLAY_NONCE (empty is absent). The path is what the client sent, byte for
- * byte: nothing is decoded or merged, so that the url of a JWS can be compared. */
+ * HTTP_ACCEPT, HTTP_REPLAY_NONCE, HTTP_IF_NONE_MATCH, HTTP_IF_MODIFIED_SINCE (empty is absent). The
+ * path is what the client sent, byte for byte: nothing is decoded or merged, so that the url of a
+ * JWS can be compared. */
 #pragma once
 
 #include <fcgiapp.h>
@@ -24,7 +25,8 @@ struct http_request {
 	const char *content_type; /* NULL: none */
 	const char *user_agent;   /* NULL: none */
 	const char *accept;       /* NULL: none */
-	bool replay_nonce;        /* the request has a Replay-Nonce header field */
+	const char *if_none_match, *if_modified_since; /* NULL: none */
+	bool replay_nonce; /* the request has a Replay-Nonce header field */
 	enum http_body body_state;
 	struct buf body; /* memory is kept from one request to the next */
 };

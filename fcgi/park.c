@@ -83,6 +83,7 @@ static void give_back(struct park *park, struct park_seat *seat)
 	while (*at != seat)
 		at = &(*at)->chain;
 	*at = seat->chain;
+	buf_done(&seat->note);
 	*seat = (struct park_seat){.state = PARK_FREE};
 	park->taken--;
 }
@@ -160,14 +161,17 @@ static void call_each(struct park_seat *seat, void (*fn)(struct park_seat *seat)
 	}
 }
 
-void park_wake(struct park *park, const struct ident *id)
+void park_wake(struct park *park, const struct ident *id, struct bytes note)
 {
 	struct park_seat *woken = NULL;
 
 	pthread_mutex_lock(&park->mutex);
 	for (struct park_seat *seat = *bucket_of(park, id); seat != NULL; seat = seat->chain) {
-		if (ident_equal(&seat->id, id))
-			wake(park, seat, &woken);
+		if (!ident_equal(&seat->id, id))
+			continue;
+		buf_reset(&seat->note);
+		buf_add(&seat->note, note.ptr, note.len);
+		wake(park, seat, &woken);
 	}
 	pthread_mutex_unlock(&park->mutex);
 	call_each(woken, park->calls.woken);

@@ -7,6 +7,7 @@
  * park_wake, park_expire or park_close. */
 #pragma once
 
+#include "lib/base/buf.h"
 #include "lib/base/ident.h"
 
 struct park;
@@ -17,6 +18,7 @@ struct park_seat { /* embedded; zero-initialise */
 	enum park_state state;
 	bool woken; /* while watching: the wake-up came already */
 	struct ident id;
+	struct buf note;                   /* what the waker said */
 	int64_t deadline_ms;               /* of the whole wait, 0 before the first park_wait */
 	struct park_seat *chain;           /* same bucket */
 	struct park_seat *earlier, *later; /* waiting seats by deadline */
@@ -42,7 +44,8 @@ void park_watch(struct park *park, struct park_seat *seat, const struct ident *i
 void park_leave(struct park *park, struct park_seat *seat);
 /* PARK_ANSWER frees the seat. */
 enum park_verdict park_wait(struct park *park, struct park_seat *seat, int64_t wait_ms);
-void park_wake(struct park *park, const struct ident *id);
+/* note may be empty; the seat gets a copy. */
+void park_wake(struct park *park, const struct ident *id, struct bytes note);
 void park_wake_all(struct park *park); /* messages may have been lost */
 /* Ends the waits whose deadline has come. Returns the milliseconds to the next one, at most
  * limit_ms. */

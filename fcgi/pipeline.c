@@ -17,6 +17,7 @@
 struct pipeline pipeline;
 
 static void after_verdict(struct exchange *x);
+static void reply_came(struct exchange *x);
 
 static struct exchange *exchange_of(struct park_seat *seat)
 {
@@ -48,7 +49,7 @@ static void clear(struct exchange *x)
 
 static void finish(struct exchange *x)
 {
-	answer_send(x, pipeline.nonces);
+	answer_send(x, pipeline.app->plain ? NULL : pipeline.nonces);
 	clear(x);
 	conn_finish(x);
 }
@@ -91,10 +92,46 @@ static void go_on(struct exchange *x, enum verified verified)
 	}
 }
 
-/* A public route has its answer, or a statement that brings it. */
+/* There is an answer already; without a seat it has to do. */
+static void ask(struct exchange *x)
+{
+	struct request *r = &x->r;
+
+	park_watch(pipeline.park, &x->seat, &r->watch, r->conf->handlers.wait_max);
+	if (x->seat.state == PARK_FREE)
+		return finish(x);
+	to_redis(x, STEP_ASK);
+}
+
+static void wait_for_reply(struct exchange *x)
+{
+	switch (park_wait(pipeline.park, &x->seat, x->r.ask_ms)) {
+	case PARK_ANSWER:
+		finish(x);
+		break;
+	case PARK_REREAD:
+		reply_came(x);
+		break;
+	case PARK_TAKEN:
+		break;
+	}
+}
+
+/* Woken without a note: only that messages may have been lost, perhaps not ours. */
+static void reply_came(struct exchange *x)
+{
+	if (x->seat.note.len == 0)
+		return wait_for_reply(x);
+	x->r.route->replied(&x->r, buf_bytes(&x->seat.note));
+	finish(x);
+}
+
+/* A public route has its answer, or a statement that brings it, or asks somebody. */
 static void public_prepared(struct exchange *x)
 {
-	if (x->r.call.stmt != NULL)
+	if (x->r.asks)
+		ask(x);
+	else if (x->r.call.stmt != NULL)
 		to_database(x, STEP_CALL);
 	else
 		finish(x);
@@ -114,7 +151,7 @@ void pipeline_begin(struct exchange *x)
 		return refuse(x, err);
 	if (r->answer.status != 0)
 		return finish(x);
-	if (strcmp(r->method, "POST") == 0)
+	if (strcmp(r->method, "POST") == 0 && r->route->post_type == NULL)
 		return go_on(x, verify_begin(x, pipeline.keys, pipeline.nonces));
 	err = r->route->prepare(r, &x->problem);
 	if (err != OK)
@@ -239,6 +276,8 @@ static void respond(struct exchange *x)
 		return refuse(x, err);
 	if (r->enqueue)
 		return to_redis(x, STEP_JOB);
+	if (r->asks)
+		return ask(x);
 	wait_or_finish(x);
 }
 
@@ -267,17 +306,36 @@ static void job_queued(struct exchange *x)
 	wait_or_finish(x);
 }
 
+static void asked(struct exchange *x)
+{
+	if (x->redis_err == OK)
+		return wait_for_reply(x);
+	log_event(LOG_LEVEL_WARNING, "nobody could be asked", F_STR("trace", x->r.trace));
+	finish(x);
+}
+
 void pipeline_redis(struct exchange *x)
 {
-	if (x->step == STEP_NONCE)
+	switch (x->step) {
+	case STEP_NONCE:
 		nonce_judged(x);
-	else
+		break;
+	case STEP_ASK:
+		asked(x);
+		break;
+	default:
 		job_queued(x);
+	}
 }
 
 static void seat_woken(struct park_seat *seat)
 {
-	reread(exchange_of(seat));
+	struct exchange *x = exchange_of(seat);
+
+	if (x->step == STEP_ASK)
+		reply_came(x);
+	else
+		reread(x);
 }
 
 static void seat_expired(struct park_seat *seat)

@@ -55,7 +55,7 @@ static int connect_now(void)
 		return err;
 	if (fresh)
 		stage.greeted = false;
-	if (!stage.greeted) {
+	if (!stage.greeted && !pipeline.app->plain) {
 		err = nonce_pool_connect(pipeline.nonces, stage.rds);
 		stage.greeted = err == OK;
 	}
@@ -92,6 +92,8 @@ static void append(const struct exchange *x)
 {
 	if (x->step == STEP_NONCE)
 		nonce_append(stage.rds, &x->nonce);
+	else if (x->step == STEP_ASK)
+		x->r.route->ask(&x->r, stage.rds);
 	else
 		job_append(stage.rds, x->r.job, &x->r.job_id);
 }
@@ -142,7 +144,9 @@ static struct exchange *run(struct exchange *list)
  * went away or came back. */
 static void tend(void)
 {
-	if (!nonce_pool_low(pipeline.nonces) || ready() != OK)
+	if (!pipeline.app->plain && !nonce_pool_low(pipeline.nonces))
+		return;
+	if (ready() != OK || pipeline.app->plain)
 		return;
 	if (nonce_pool_refill(pipeline.nonces, stage.rds) != OK)
 		log_event(LOG_LEVEL_WARNING, "no fresh nonces",

@@ -31,7 +31,8 @@ static int subscribe(void)
 	if (fresh)
 		ears.subscribed = false;
 	if (err == OK && !ears.subscribed) {
-		err = jobs_subscribe(ears.rds);
+		err = pipeline.app->subscribe != NULL ? pipeline.app->subscribe(ears.rds)
+						      : jobs_subscribe(ears.rds);
 		ears.subscribed = err == OK;
 		/* What was published before is lost: everyone looks for themselves. */
 		if (ears.subscribed)
@@ -44,7 +45,19 @@ static int subscribe(void)
 
 static void heard(void *arg, const struct ident *id)
 {
-	park_wake(pipeline.park, id);
+	park_wake(pipeline.park, id, bytes_of(NULL, 0));
+}
+
+static void heard_note(void *arg, const struct ident *id, struct bytes note)
+{
+	park_wake(pipeline.park, id, note);
+}
+
+static int listen_once(int timeout_ms)
+{
+	return pipeline.app->listen != NULL
+		? pipeline.app->listen(ears.rds, timeout_ms, heard_note, NULL)
+		: jobs_listen(ears.rds, timeout_ms, heard, NULL);
 }
 
 static void *listen_thread(void *arg)
@@ -54,7 +67,7 @@ static void *listen_thread(void *arg)
 		int err = subscribe();
 
 		if (err == OK)
-			err = jobs_listen(ears.rds, timeout_ms, heard, NULL);
+			err = listen_once(timeout_ms);
 		/* Not run here: this thread has to listen. */
 		if (!lane_is_empty(&pipeline.database))
 			lane_ring(&pipeline.database);

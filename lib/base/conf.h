@@ -157,6 +157,7 @@ struct conf {
 		int64_t archive_secs;
 		/* "never_issued" = unauthorized|revoked, default unauthorized. */
 		bool never_issued_revoked;
+		int live_rate; /* signatures a second that a process of assay-ocsp asks for */
 	} ocsp;
 	/* [log] */
 	struct {

@@ -122,6 +122,7 @@ static const struct conf_key ocsp_keys[] = {
 	SECS("archive", AT(ocsp.archive_secs), "0s", 0, 3650 * DAY),
 	CHOICE("never_issued", AT(ocsp.never_issued_revoked), "unauthorized", "unauthorized",
 		"revoked"),
+	COUNT("live_rate", AT(ocsp.live_rate), "200", 0, 1000000),
 };
 
 static const struct conf_key log_keys[] = {

@@ -49,12 +49,12 @@ static void a_parked_seat_is_woken_by_its_own_id_alone(void **state)
 
 	park_watch(park, &seat, &one, 10);
 	assert_int_equal(park_wait(park, &seat, LONG_MS), PARK_TAKEN);
-	park_wake(park, &other);
+	park_wake(park, &other, bytes_of(NULL, 0));
 	assert_int_equal(woken, 0);
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	assert_int_equal(woken, 1);
 	assert_ptr_equal(last, &seat);
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	assert_int_equal(woken, 1);
 	park_leave(park, &seat);
 }
@@ -65,11 +65,11 @@ static void a_wake_up_before_the_wait_is_not_lost(void **state)
 	struct park_seat seat = {0};
 
 	park_watch(park, &seat, &one, 10);
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	assert_int_equal(woken, 0);
 	assert_int_equal(park_wait(park, &seat, LONG_MS), PARK_REREAD);
 	assert_int_equal(park_wait(park, &seat, LONG_MS), PARK_TAKEN);
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	assert_int_equal(woken, 1);
 	park_leave(park, &seat);
 }
@@ -83,10 +83,10 @@ static void a_woken_seat_may_wait_again_until_the_first_deadline(void **state)
 	park_watch(park, &seat, &one, 10);
 	assert_int_equal(park_wait(park, &seat, LONG_MS), PARK_TAKEN);
 	deadline = seat.deadline_ms;
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	assert_int_equal(park_wait(park, &seat, LONG_MS), PARK_TAKEN);
 	assert_int_equal(seat.deadline_ms, deadline);
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	park_leave(park, &seat);
 }
 
@@ -108,7 +108,7 @@ static void a_wait_ends_at_its_deadline(void **state)
 	assert_int_equal(expired, 1);
 	assert_ptr_equal(last, &soon);
 	assert_int_equal(soon.state, PARK_FREE);
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	assert_int_equal(woken, 1);
 	park_leave(park, &later);
 }
@@ -149,7 +149,7 @@ static void everyone_who_waits_for_an_id_is_woken(void **state)
 		park_watch(park, &seats[i], i < 3 ? &one : &other, 10);
 		assert_int_equal(park_wait(park, &seats[i], LONG_MS), PARK_TAKEN);
 	}
-	park_wake(park, &one);
+	park_wake(park, &one, bytes_of(NULL, 0));
 	assert_int_equal(woken, 3);
 	park_wake_all(park);
 	assert_int_equal(woken, 5);
@@ -172,9 +172,33 @@ static void closing_ends_every_wait_and_allows_no_other(void **state)
 	assert_int_equal(late.state, PARK_FREE);
 }
 
+static void what_the_waker_says_stays_with_the_seat(void **state)
+{
+	struct park *park = *state;
+	struct park_seat waiting = {0}, watching = {0}, stranger = {0};
+
+	park_watch(park, &waiting, &one, 10);
+	park_watch(park, &watching, &one, 10);
+	park_watch(park, &stranger, &other, 10);
+	assert_int_equal(park_wait(park, &waiting, LONG_MS), PARK_TAKEN);
+	park_wake(park, &one, bytes_str("early"));
+	park_wake(park, &one, bytes_str("note"));
+	assert_int_equal(woken, 1);
+	assert_string_equal(buf_str(&waiting.note), "note");
+	assert_int_equal(park_wait(park, &watching, LONG_MS), PARK_REREAD);
+	assert_string_equal(buf_str(&watching.note), "note");
+	assert_int_equal(stranger.note.len, 0);
+	park_leave(park, &waiting);
+	assert_null(waiting.note.ptr);
+	park_leave(park, &watching);
+	park_leave(park, &stranger);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(what_the_waker_says_stays_with_the_seat, setup,
+			teardown),
 		cmocka_unit_test_setup_teardown(a_parked_seat_is_woken_by_its_own_id_alone, setup,
 			teardown),
 		cmocka_unit_test_setup_teardown(a_wake_up_before_the_wait_is_not_lost, setup,

@@ -12,6 +12,11 @@ static const struct route routes[] = {
 	{.path = "/acme/new-order", .auth = AUTH_KID, .payload = PAYLOAD_JSON},
 	{.path = "/acme/order/{}", .auth = AUTH_KID, .payload = PAYLOAD_EMPTY},
 	{.path = "/acme/order/{}/finalize", .auth = AUTH_KID, .payload = PAYLOAD_JSON},
+	{.path = "/documents/{*}",
+		.auth = AUTH_NONE,
+		.get = true,
+		.post_type = "application/test",
+		.post_max_bytes = 10},
 	{.path = "/acme/challenge/{}/{}", .auth = AUTH_KID, .payload = PAYLOAD_ANY},
 };
 
@@ -48,6 +53,20 @@ static void a_placeholder_is_exactly_one_segment(void **state)
 	assert_false(matches("/o/{}", "/o/a/"));
 	assert_false(matches("/c/{}/{}", "/c//b"));
 	assert_false(matches("/c/{}/{}", "/c/a"));
+}
+
+static void the_rest_of_a_path_is_whatever_it_is(void **state)
+{
+	struct bytes args[PATH_ARGS_MAX];
+
+	assert_true(route_matches("/{*}", bytes_str("/a//b/%2f?"), args));
+	assert_true(bytes_is(args[0], "a//b/%2f?"));
+	assert_true(route_matches("/{*}", bytes_str("/"), args));
+	assert_int_equal(args[0].len, 0);
+	assert_true(route_matches("/x/{}/{*}", bytes_str("/x/y/z/"), args));
+	assert_true(bytes_is(args[1], "z/"));
+	assert_false(matches("/x/{*}", "/x"));
+	assert_false(matches("/{*}", ""));
 }
 
 static void a_nul_byte_in_the_path_is_a_byte(void **state)
@@ -192,9 +211,32 @@ static void an_endless_path_is_414(void **state)
 	assert_int_equal(status_of(get("GET", path)), 414);
 }
 
+static void a_document_needs_its_type_and_size_and_no_jws(void **state)
+{
+	uint8_t body[11] = {0};
+	struct http_request in = post("/documents/a");
+
+	in.user_agent = NULL;
+	assert_int_equal(check(&in).status, 415);
+	in.content_type = "Application/TEST";
+	in.body = (struct buf){.ptr = body, .len = 10};
+	assert_int_equal(check(&in).status, 0);
+	in.body.len = 11;
+	assert_int_equal(check(&in).status, 413);
+	in.body.len = 10;
+	in.body_state = HTTP_BODY_BROKEN;
+	assert_int_equal(check(&in).status, 400);
+	assert_int_equal(status_of(get("GET", "/documents/")), 0);
+	in = get("PATCH", "/documents/x");
+	assert_int_equal(check(&in).status, 405);
+	assert_string_equal(check(&in).allow, "Allow: GET, HEAD, POST, OPTIONS\r\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_rest_of_a_path_is_whatever_it_is),
+		cmocka_unit_test(a_document_needs_its_type_and_size_and_no_jws),
 		cmocka_unit_test(a_path_matches_its_pattern_and_nothing_else),
 		cmocka_unit_test(a_placeholder_is_exactly_one_segment),
 		cmocka_unit_test(a_nul_byte_in_the_path_is_a_byte),
