@@ -34,7 +34,7 @@ struct link { /* one connection */
 	int64_t down_ms;      /* since when it is not up */
 	int64_t heartbeat_ms; /* when the next one is due */
 	int64_t look_ms;      /* when the workers' are looked at again */
-	int64_t tick_ms;      /* when the program's own statement is due */
+	int64_t repeat_ms;    /* when the program's own statement is due */
 };
 
 static struct {
@@ -207,13 +207,13 @@ static void repeat(struct link *link)
 	int64_t now = clock_mono_ms();
 	struct db_call call = {0}, *calls[] = {&call};
 
-	if (app->tick.bind == NULL || link != stage.links || now < link->tick_ms)
+	if (app->tick.bind == NULL || link != stage.links || now < link->repeat_ms)
 		return;
 	app->tick.bind(&call);
 	run(link, calls, 1);
 	if (call.err == OK)
 		app->tick.take(&call);
-	link->tick_ms = now + (call.err == OK ? app->tick.secs * 1000 : TICK_MS);
+	link->repeat_ms = now + (call.err == OK ? app->tick.secs * 1000 : TICK_MS);
 	db_call_done(&call);
 }
 

@@ -20,6 +20,36 @@ struct lookup {
 
 static struct bucket live = BUCKET_INIT;
 
+/* What stands in a path behind the address that certificates name: ocsp_url may have a path itself
+ * (RFC 6960 appendix A.1.1: the request follows it and a slash). */
+static struct bytes behind_address(const struct conf *conf, struct bytes path)
+{
+	struct bytes rest = path;
+
+	for (size_t i = 0; i < conf->nissuers; i++) {
+		const char *url = conf->issuers[i].ocsp_url, *at;
+		size_t len;
+
+		if (url == NULL || (at = strchr(url + strlen("http://"), '/')) == NULL)
+			continue;
+		at++;
+		len = strlen(at);
+		while (len > 0 && at[len - 1] == '/')
+			len--;
+		if (len == 0 || path.len < len || memcmp(path.ptr, at, len) != 0 ||
+			(path.len > len && path.ptr[len] != '/'))
+			continue;
+		if (path.len - len < rest.len)
+			rest = bytes_of(path.ptr + len, path.len - len);
+	}
+	return rest;
+}
+
+static bool is_read(const struct request *r)
+{
+	return strcmp(r->method, "POST") != 0;
+}
+
 /* The DER of the request, wherever it is. */
 static int take_request(struct request *r, struct lookup *l)
 {
@@ -27,10 +57,10 @@ static int take_request(struct request *r, struct lookup *l)
 	size_t len = 0;
 	int err;
 
-	if (strcmp(r->method, "POST") != 0) {
+	if (is_read(r)) {
 		if (r->query.len > 0)
 			return ERR_SYNTAX;
-		err = ocsp_request_from_path(r->args[0], l->der, &len);
+		err = ocsp_request_from_path(behind_address(r->conf, r->args[0]), l->der, &len);
 		if (err != OK)
 			return err;
 		der = bytes_of(l->der, len);
@@ -70,7 +100,7 @@ static int prepare(struct request *r, struct problem *pb)
 	struct lookup *l;
 	int err;
 
-	if (r->args[0].len == 0 && strcmp(r->method, "POST") != 0) {
+	if (is_read(r) && behind_address(r->conf, r->args[0]).len == 0) {
 		ocsp_answer_page(r);
 		return OK;
 	}

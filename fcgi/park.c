@@ -169,12 +169,20 @@ void park_wake(struct park *park, const struct ident *id, struct bytes note)
 	for (struct park_seat *seat = *bucket_of(park, id); seat != NULL; seat = seat->chain) {
 		if (!ident_equal(&seat->id, id))
 			continue;
-		buf_reset(&seat->note);
-		buf_add(&seat->note, note.ptr, note.len);
+		if (seat->note.len == 0)
+			buf_add(&seat->note, note.ptr, note.len);
 		wake(park, seat, &woken);
 	}
 	pthread_mutex_unlock(&park->mutex);
 	call_each(woken, park->calls.woken);
+}
+
+void park_note(struct park *park, struct park_seat *seat, struct buf *ret)
+{
+	pthread_mutex_lock(&park->mutex);
+	*ret = seat->note;
+	seat->note = (struct buf){0};
+	pthread_mutex_unlock(&park->mutex);
 }
 
 void park_wake_all(struct park *park)

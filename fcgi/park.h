@@ -18,7 +18,7 @@ struct park_seat { /* embedded; zero-initialise */
 	enum park_state state;
 	bool woken; /* while watching: the wake-up came already */
 	struct ident id;
-	struct buf note;                   /* what the waker said */
+	struct buf note;                   /* what the waker said; see park_note */
 	int64_t deadline_ms;               /* of the whole wait, 0 before the first park_wait */
 	struct park_seat *chain;           /* same bucket */
 	struct park_seat *earlier, *later; /* waiting seats by deadline */
@@ -44,8 +44,10 @@ void park_watch(struct park *park, struct park_seat *seat, const struct ident *i
 void park_leave(struct park *park, struct park_seat *seat);
 /* PARK_ANSWER frees the seat. */
 enum park_verdict park_wait(struct park *park, struct park_seat *seat, int64_t wait_ms);
-/* note may be empty; the seat gets a copy. */
+/* note may be empty; the seat gets a copy of the first that is not. */
 void park_wake(struct park *park, const struct ident *id, struct bytes note);
+/* Hands out what the waker said, if anything: free it. */
+void park_note(struct park *park, struct park_seat *seat, struct buf *ret);
 void park_wake_all(struct park *park); /* messages may have been lost */
 /* Ends the waits whose deadline has come. Returns the milliseconds to the next one, at most
  * limit_ms. */

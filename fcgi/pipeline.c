@@ -120,9 +120,12 @@ static void wait_for_reply(struct exchange *x)
 /* Woken without a note: only that messages may have been lost, perhaps not ours. */
 static void reply_came(struct exchange *x)
 {
-	if (x->seat.note.len == 0)
+	CLEANUP_BUF struct buf note = {0};
+
+	park_note(pipeline.park, &x->seat, &note);
+	if (note.len == 0)
 		return wait_for_reply(x);
-	x->r.route->replied(&x->r, buf_bytes(&x->seat.note));
+	x->r.route->replied(&x->r, buf_bytes(&note));
 	finish(x);
 }
 

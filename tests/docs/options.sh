@@ -15,7 +15,8 @@ known() {
 	done
 }
 
-for program in fcgi/assay-directory fcgi/assay-account fcgi/assay-order workers/validator/assay-validator \
+for program in fcgi/assay-directory fcgi/assay-account fcgi/assay-order fcgi/assay-ocsp \
+	workers/validator/assay-validator \
 	workers/signer/assay-signer workers/keeper/assay-keeper; do
 	known "${program##*/}.8" "$("$program" --help)"
 done

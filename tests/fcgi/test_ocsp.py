@@ -275,6 +275,21 @@ def test_a_get_may_come_raw_escaped_or_behind_more_slashes(call, leaf):
     assert error_of(call("GET", f"/{encoded}?a=1")) == MALFORMED
 
 
+def test_an_address_may_have_a_path(start, conf, authority):
+    issuer = "[issuer %s]\ncertificate = /c\nkey = /k\nocsp_url = %s\n"
+    conf.write(extra=issuer % ("a", "http://pki.example.org/status/ocsp/") + issuer % ("b", "http://ocsp.example.org"))
+    program = start("assay-ocsp")
+    wait_for(lambda: connected(program, authority))
+    call, leaf = program.connect(), authority.issue()
+    stored = leaf.store()
+    for prefix in ("", "/status/ocsp", "/status/ocsp/"):
+        assert call("GET", prefix + path_of(leaf.request())).body == stored
+        assert call("POST", prefix or "/", leaf.request(), TYPE).body == stored
+    assert call("GET", "/status/ocsp")["Content-Type"].startswith("text/html")
+    for prefix in ("/status", "/status/ocspx", "/status/ocsp/x"):
+        assert error_of(call("GET", prefix + path_of(leaf.request()))) == MALFORMED
+
+
 def test_caching_headers_follow_the_response(call, leaf):
     this = utcnow() - HOUR
     leaf.store(this=this, life=20 * HOUR)

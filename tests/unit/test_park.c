@@ -176,18 +176,26 @@ static void what_the_waker_says_stays_with_the_seat(void **state)
 {
 	struct park *park = *state;
 	struct park_seat waiting = {0}, watching = {0}, stranger = {0};
+	struct buf note = {0};
 
 	park_watch(park, &waiting, &one, 10);
 	park_watch(park, &watching, &one, 10);
 	park_watch(park, &stranger, &other, 10);
 	assert_int_equal(park_wait(park, &waiting, LONG_MS), PARK_TAKEN);
-	park_wake(park, &one, bytes_str("early"));
+	park_wake(park, &one, bytes_of(NULL, 0));
 	park_wake(park, &one, bytes_str("note"));
+	park_wake(park, &one, bytes_str("later"));
 	assert_int_equal(woken, 1);
 	assert_string_equal(buf_str(&waiting.note), "note");
 	assert_int_equal(park_wait(park, &watching, LONG_MS), PARK_REREAD);
 	assert_string_equal(buf_str(&watching.note), "note");
 	assert_int_equal(stranger.note.len, 0);
+	park_note(park, &watching, &note);
+	assert_string_equal(buf_str(&note), "note");
+	assert_int_equal(watching.note.len, 0);
+	buf_done(&note);
+	park_note(park, &stranger, &note);
+	assert_int_equal(note.len, 0);
 	park_leave(park, &waiting);
 	assert_null(waiting.note.ptr);
 	park_leave(park, &watching);

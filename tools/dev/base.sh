@@ -7,10 +7,11 @@ BUILD_PACKAGES=(autoconf automake make gcc libc6-dev pkg-config libssl-dev libpq
 STACK_PACKAGES=(postgresql redis-server nginx-light openssl python3 python3-dnspython curl
 	ca-certificates procps)
 CLIENT_PACKAGES=(certbot lego uacme dehydrated acme-tiny caddy)
-TEST_PACKAGES=(python3-pytest python3-cryptography python3-dnspython python3-psycopg2 python3-redis python3-requests
+TEST_PACKAGES=(gnutls-bin python3-pytest python3-cryptography python3-dnspython python3-psycopg2 python3-redis python3-requests
 	postgresql-15-pgtap libtap-parser-sourcehandler-pgtap-perl faketime git softhsm2 opensc)
 LINT_PACKAGES=(clang clang-format clang-tidy cppcheck shellcheck bear mandoc libclang-rt-14-dev llvm)
 BENCH_PACKAGES=(pebble caddy)
+OCSP_BENCH_PACKAGES=(wrk)
 
 STARTED=$SECONDS
 step() { printf '\n== %s  (%d s)\n' "$*" "$((SECONDS - STARTED))"; }

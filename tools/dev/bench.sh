@@ -1,5 +1,13 @@
 # shellcheck shell=bash
 # bench.sh — ./dev bench: our stack, and Pebble and Caddy where they install, under one load generator in one run.
+# ./dev bench ocsp: OCSP responses against a static file from the same nginx.
+
+if [ "${1:-}" = ocsp ]; then
+	shift
+	# shellcheck source=tools/dev/bench_ocsp.sh
+	. "$TOP/tools/dev/bench_ocsp.sh"
+	return
+fi
 
 seconds=10 connections=8,32 more=64,256 peers=pebble,caddy json=''
 while [ $# -gt 0 ]; do

@@ -27,7 +27,7 @@ import urllib.request
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
-HANDLERS = ("directory", "account", "order")
+HANDLERS = ("directory", "account", "order", "ocsp")
 WORKERS = ("validator", "signer", "keeper")
 ROLES = [f"assay-{name}" for name in HANDLERS + WORKERS] + ["assay-admin"]
 READY_SECS = 60
@@ -176,13 +176,14 @@ def make_redis(stack):
 def make_nginx(stack):
     include = stack.path("etc", "nginx")
     shutil.copytree(os.path.join(stack.installed, "etc", "nginx"), include, dirs_exist_ok=True)
-    http = stack.read("etc", "nginx", "assay-http.conf")
-    for handler in HANDLERS:
-        http = "\n".join(
-            f"\tserver unix:{stack.run}/{handler}.sock max_fails=0;" if f"/{handler}.sock" in line else line
-            for line in http.splitlines())
-    http = re.sub(r"(fastcgi_cache_path )\S+/(\S+)", rf"\1{stack.run}/nginx-\2", http)
-    stack.write(http + "\n", "etc", "nginx", "assay-http.conf")
+    for name in ("assay-http.conf", "assay-ocsp-http.conf"):
+        text = stack.read("etc", "nginx", name)
+        for handler in HANDLERS:
+            text = "\n".join(
+                f"\tserver unix:{stack.run}/{handler}.sock max_fails=0;" if f"/{handler}.sock" in line else line
+                for line in text.splitlines())
+        text = re.sub(r"(fastcgi_cache_path )\S+/(\S+)", rf"\1{stack.run}/nginx-\2", text)
+        stack.write(text + "\n", "etc", "nginx", name)
     public = stack.read("etc", "nginx", "assay-public.conf")
     stack.write("\n".join(f"root {stack.path('public')};" if line.startswith("root ") else line for line in public.splitlines())
                 + "\n", "etc", "nginx", "assay-public.conf")
@@ -214,7 +215,14 @@ http {{
 		server_name localhost;
 		include assay-public.conf;
 	}}
-}}
+	include assay-ocsp-http.conf;
+	server {{
+		listen 127.0.0.1:{stack.ocsp_port} backlog=4096;
+		listen [::1]:{stack.ocsp_port} backlog=4096;
+		server_name localhost;
+		include assay-ocsp-server.conf;
+	}}
+{"".join(f"	include {path};{chr(10)}" for path in stack.nginx_includes)}}}
 """, "etc", "nginx", "nginx.conf")
 
 
@@ -225,6 +233,7 @@ def make_assay(stack):
         "database.uri": f"postgresql:///assay?host={stack.run}",
         "redis.socket": f"{stack.run}/redis.sock",
         "handlers.socket_dir": stack.run,
+        "issuer main.ocsp_url": f"http://localhost:{stack.ocsp_port}",
         "validation.resolvers": stack.resolver,
         "validation.http01_port": stack.http01_port,
         "validation.tlsalpn01_port": stack.tlsalpn01_port,
@@ -391,6 +400,7 @@ def write_env(stack, services):
     values = {
         "ACME_DIRECTORY": f"https://localhost:{stack.port}/directory",
         "ACME_CA_ROOT": f"{stack.path('tls')}/root.pem",
+        "OCSP_URL": f"http://localhost:{stack.ocsp_port}",
         "ISSUER_ROOT": f"{stack.etc}/pki/root.pem",
         "PUBLIC_URL": f"http://localhost:{stack.public_port}",
         "HTTP01_PORT": str(stack.http01_port),
@@ -502,6 +512,8 @@ def settings_of(args):
         "public_port": choose_port(0, 14500 + (port - 14000 if 14000 <= port < 14500 else 0), taken),
         "http01_port": choose_port(args.http01_port, 5002 + step, taken),
         "tlsalpn01_port": choose_port(args.tlsalpn01_port, 5003 + step, taken),
+        "ocsp_port": choose_port(0, 14500, taken),
+        "nginx_includes": args.nginx_include,
         "processes": args.processes,
         "workers": args.workers,
         "nginx_workers": args.nginx_workers,
@@ -597,6 +609,7 @@ def options():
     start.add_argument("--tlsalpn01-port", type=int, default=0)
     start.add_argument("--processes", type=int, default=2, help="processes of each handler")
     start.add_argument("--workers", type=int, default=2, help="validators and signers")
+    start.add_argument("--nginx-include", action="append", default=[], metavar="FILE", help="more for nginx's http block")
     start.add_argument("--nginx-workers", type=int, default=2)
     start.add_argument("--postgres-option", action="append", default=[], metavar="LINE")
     start.add_argument("--program-env", action="append", default=[], metavar="NAME=VALUE")
