@@ -35,9 +35,23 @@ struct reader {
 	int64_t pulse_ms; /* when the main thread was last heard of */
 	struct job *ring;
 	size_t cap, first, waiting;
-	size_t in_flight; /* waiting ones included */
-	int64_t first_ms; /* since when the first of them waits */
+	size_t in_flight;  /* waiting ones included */
+	int64_t first_ms;  /* since when the first of them waits */
+	int64_t pushed_us; /* when the last one came */
+	int64_t gap_us;    /* between two, on average of late */
 };
+
+/* An average that follows within a few dozen jobs; a pause counts as no more than a second. */
+static void note_gap(struct reader *r, size_t count)
+{
+	int64_t now = clock_mono_us(), gap = now - r->pushed_us;
+
+	if (gap > USEC_PER_SEC)
+		gap = USEC_PER_SEC;
+	for (size_t i = 0; i < count; i++)
+		r->gap_us += (gap / (int64_t)count - r->gap_us) / 8;
+	r->pushed_us = now;
+}
 
 static void push(struct reader *r, const struct job *jobs, size_t count)
 {
@@ -51,6 +65,7 @@ static void push(struct reader *r, const struct job *jobs, size_t count)
 	if (was_empty)
 		r->first_ms = clock_mono_ms();
 	assert(r->waiting + count <= r->cap);
+	note_gap(r, count);
 	for (size_t i = 0; i < count; i++)
 		r->ring[(r->first + r->waiting++) % r->cap] = jobs[i];
 	r->in_flight += count;
@@ -179,6 +194,7 @@ struct reader *reader_start(const struct process *p, enum job_stream stream, siz
 	r->wake_fd = wake_fd;
 	r->idle_ms = p->conf->workers.lease_secs * 1000 + IDLE_MARGIN_MS;
 	r->cap = in_flight_max;
+	r->gap_us = USEC_PER_SEC;
 	r->ring = xcalloc(r->cap, sizeof(*r->ring));
 	pthread_mutex_init(&r->lock, NULL);
 	pthread_condattr_init(&monotonic);
@@ -226,6 +242,9 @@ size_t reader_take(struct reader *r, struct job *jobs, size_t max, int64_t linge
 	size_t count = 0;
 
 	pthread_mutex_lock(&r->lock);
+	/* Nobody else is likely to come in time: then waiting would only cost the client. */
+	if (r->gap_us > linger_ms * 1000)
+		linger_ms = 0;
 	left = r->first_ms + linger_ms - now;
 	if (r->waiting >= max || (r->waiting > 0 && left <= 0)) {
 		count = r->waiting < max ? r->waiting : max;

@@ -20,8 +20,9 @@ void reader_stop(struct reader *r);
 void reader_free(struct reader *r);
 /* To be called each time the main thread goes round, which also shows that it does not hang. */
 void reader_open_gate(struct reader *r, bool open);
-/* Up to max jobs, when max of them wait or the first of them has waited for linger_ms. 0:
- * *ret_wait_ms says how long it may pay to wait for wake_fd. */
+/* Up to max jobs, when max of them wait or the first of them has waited for linger_ms; while jobs
+ * come less often than that, the first is not made to wait. 0: *ret_wait_ms says how long it may
+ * pay to wait for wake_fd. */
 size_t reader_take(struct reader *r, struct job *jobs, size_t max, int64_t linger_ms,
 	int64_t *ret_wait_ms);
 /* So many of the jobs that were taken are no longer in flight. */
