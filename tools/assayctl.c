@@ -11,6 +11,7 @@ static const struct command *const commands[] = {
 	&command_migrate,
 	&command_status,
 	&command_revoke,
+	&command_incident,
 	&command_issuance,
 	&command_root_crl,
 	&command_publish_crl,

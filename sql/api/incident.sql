@@ -42,7 +42,7 @@ BEGIN
 				AND (f.names IS NULL OR s.names && f.names)
 				AND (f.issued_from IS NULL OR s.issued_at >= f.issued_from)
 				AND (f.issued_to IS NULL OR s.issued_at < f.issued_to)
-				AND (f.issuer IS NULL OR s.issuer IN (SELECT i.id FROM issuers i WHERE i.name = f.issuer))
+				AND (f.issuer IS NULL OR s.issuer IN (SELECT i.id FROM issuers i WHERE f.issuer IN (i.name, encode(i.sha256, 'hex'))))
 				AND ((f.profile IS NULL AND f.methods IS NULL) OR EXISTS (
 					SELECT FROM orders o WHERE o.id = s.order_id AND coalesce(o.profile = f.profile, true)
 						AND (f.methods IS NULL OR EXISTS (SELECT FROM unnest(o.authz_ids) z(id)
@@ -292,6 +292,7 @@ DECLARE
 	i incidents;
 	w record;
 	v_upto integer;
+	v_serials bytea[];
 BEGIN
 	FOR i IN SELECT * FROM incidents x WHERE x.status = 1 ORDER BY x.id FOR NO KEY UPDATE SKIP LOCKED LOOP
 		SELECT * INTO w FROM incident_watch(i.id, i.watched, p_watch);
@@ -303,9 +304,13 @@ BEGIN
 		v_upto := i.disposed;
 		IF i.deadline_at <= now() THEN
 			v_upto := least(i.disposed + p_revoke, i.selected);
-			r_revoked := certificates_revoke(ARRAY(SELECT x.serial FROM incident_certificates x
-				WHERE x.incident_id = i.id AND x.ordinal > i.disposed AND x.ordinal <= v_upto),
-				i.reason, 'incident ' || i.id);
+			v_serials := ARRAY(SELECT x.serial FROM incident_certificates x
+				WHERE x.incident_id = i.id AND x.ordinal > i.disposed AND x.ordinal <= v_upto);
+			IF i.reason = 1 THEN
+				PERFORM keys_block(ARRAY(SELECT c.spki_sha256 FROM unnest(v_serials) x(serial)
+					JOIN certificates c ON c.serial = x.serial), 'incident ' || i.id, true);
+			END IF;
+			r_revoked := certificates_revoke(v_serials, i.reason, 'incident ' || i.id);
 			r_ended := v_upto = i.selected AND i.selected_at IS NOT NULL;
 			r_more := r_more OR v_upto < i.selected;
 		END IF;

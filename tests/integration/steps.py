@@ -2,6 +2,8 @@
 
 import base64
 import copy
+import os
+import subprocess
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -100,3 +102,16 @@ def issue(client, dns, names, key=None, csr=None, **options):
     valid = client.wait(order.location, "valid")
     assert valid.json["status"] == "valid", valid
     return valid, certificates(client.download(valid))
+
+
+def as_operator(stack, command, env=None):
+    """As the stack's user, whose files these are."""
+    if os.geteuid() == 0:
+        owner = str(os.stat(stack["ASSAY_CONF"]).st_uid)
+        command = ["setpriv", "--reuid", owner, "--clear-groups", *command]
+    return subprocess.run(command, cwd="/", env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, timeout=60,
+                          stderr=subprocess.STDOUT, text=True, check=False)
+
+
+def assayctl(stack, *words, conf=None):
+    return as_operator(stack, [stack["ASSAYCTL"], "-c", conf or stack["ASSAY_CONF"], *words])

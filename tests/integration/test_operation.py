@@ -13,7 +13,7 @@ import pytest
 from acme_client import Key, make_csr
 from cryptography.hazmat.primitives import serialization
 from responders import until
-from steps import fresh, issue, ready_order, twin, uuid_of
+from steps import as_operator, assayctl, fresh, issue, ready_order, twin, uuid_of
 
 HANDLERS = ("ASSAY_DIRECTORY", "ASSAY_ACCOUNT", "ASSAY_ORDER")
 PROGRAMS = [f"{name}_{i}" for name in (*HANDLERS, "ASSAY_VALIDATOR", "ASSAY_SIGNER") for i in (1, 2)] + ["ASSAY_KEEPER_1"]
@@ -207,19 +207,6 @@ def test_while_a_service_hangs_readiness_says_so_and_requests_end(stack, new_cli
 
 
 # --- the operator ----------------------------------------------------------------------------------------------------
-
-
-def as_operator(stack, command, env=None):
-    """As the stack's user, whose files these are."""
-    if os.geteuid() == 0:
-        owner = str(os.stat(stack["ASSAY_CONF"]).st_uid)
-        command = ["setpriv", "--reuid", owner, "--clear-groups", *command]
-    return subprocess.run(command, cwd="/", env={**os.environ, **(env or {})}, stdout=subprocess.PIPE, timeout=60,
-                          stderr=subprocess.STDOUT, text=True, check=False)
-
-
-def assayctl(stack, *words, conf=None):
-    return as_operator(stack, [stack["ASSAYCTL"], "-c", conf or stack["ASSAY_CONF"], *words])
 
 
 def test_check_config_finds_nothing_wrong_with_a_running_ca(stack):

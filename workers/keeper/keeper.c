@@ -13,6 +13,7 @@
 #include "lib/base/stop.h"
 #include "lib/queue/jobs.h"
 #include "lib/store/crl.h"
+#include "lib/store/incident.h"
 #include "lib/store/sweep.h"
 #include "workers/keeper/publish.h"
 #include "workers/process.h"
@@ -24,6 +25,8 @@
 #define DEAD_LIMIT 64
 #define SEAL_LIMIT 5000 /* about so many audit rows in one call */
 #define CLOSING_LIMIT 500
+#define INCIDENT_WATCH 2000 /* new certificates that are looked at in one call */
+#define INCIDENT_REVOKE 500 /* certificates that are revoked in one */
 #define PARTITION_DAYS 7
 #define PARTITION_MS 3600000
 #define PRUNE_MS 600000
@@ -244,6 +247,38 @@ static void end_closings(struct keeper *k)
 	}
 }
 
+static void log_incident(const struct incident_kept *kept)
+{
+	if (kept->renewed > 0 || kept->revoked > 0)
+		log_event(LOG_LEVEL_INFO, "worked on an incident", F_INT("incident", kept->id),
+			F_INT("renewed", kept->renewed), F_INT("revoked", kept->revoked));
+	if (kept->ended)
+		log_event(LOG_LEVEL_INFO, "incident ended", F_INT("incident", kept->id));
+}
+
+/* What clients renewed, and what is to be revoked at a deadline: a short transaction a round. */
+static void keep_incidents(struct keeper *k)
+{
+	bool more = true;
+
+	for (int round = 0; round < ROUNDS && more && !stop_requested(); round++) {
+		struct db_call call = {0};
+
+		more = false;
+		incident_keep_call(&call, INCIDENT_WATCH, INCIDENT_REVOKE);
+		if (run(k, &call, "incidents not worked on")) {
+			for (size_t i = 0; i < incident_keep_count(&call); i++) {
+				struct incident_kept kept;
+
+				incident_keep_at(&call, i, &kept);
+				log_incident(&kept);
+				more = more || kept.more;
+			}
+		}
+		db_call_done(&call);
+	}
+}
+
 static void tidy(struct keeper *k)
 {
 	struct db_call call = {0};
@@ -299,6 +334,7 @@ static void keep(struct keeper *k)
 	if (!db || !take_turn(&k->sweep_ms, k->process.conf->workers.sweep_secs * 1000))
 		return;
 	seal_audit(k);
+	keep_incidents(k);
 	collect_revocations(k);
 	end_closings(k);
 	/* A row is not pushed back as queued when there is no queue. */
@@ -314,8 +350,8 @@ int main(int argc, char **argv)
 {
 	static const struct db_stmt *const stmts[] = {&sweep_due_stmt, &sweep_dead_stmt,
 		&closing_sweep_stmt, &partitions_stmt, &audit_seal_stmt, &revocation_sweep_stmt,
-		&certificates_tidy_stmt, &crl_schedule_stmt, &crl_due_stmt, &crl_files_stmt,
-		&crl_part_stmt, &crl_overtaken_stmt, &issuer_files_stmt, NULL};
+		&certificates_tidy_stmt, &incident_keep_stmt, &crl_schedule_stmt, &crl_due_stmt,
+		&crl_files_stmt, &crl_part_stmt, &crl_overtaken_stmt, &issuer_files_stmt, NULL};
 	static struct keeper keeper;
 
 	process_init(&keeper.process, argc, argv, "assay-keeper",
