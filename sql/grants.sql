@@ -24,7 +24,7 @@ GRANT EXECUTE ON FUNCTION crl_schedule, crl_due, crl_files, crl_part, crl_overta
 GRANT EXECUTE ON FUNCTION admin_crls, admin_crl_import TO "assay-admin";
 GRANT EXECUTE ON FUNCTION responder_claim, responder_reserve, responder_issue, responder_refuse TO "assay-signer";
 GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_get TO "assay-ocsp";
-GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_status, ocsp_due_changed, ocsp_due_new, ocsp_due_again, ocsp_store,
+GRANT EXECUTE ON FUNCTION ocsp_issuers, ocsp_status, ocsp_due_changed, ocsp_due_new, ocsp_due_again, ocsp_leave, ocsp_store,
 	responder_register, responder_get TO "assay-ocsp-signer";
 GRANT EXECUTE ON FUNCTION renewal_info TO "assay-directory";
 GRANT EXECUTE ON FUNCTION order_new_replacing TO "assay-order";

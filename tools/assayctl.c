@@ -15,6 +15,7 @@ static const struct command *const commands[] = {
 	&command_issuance,
 	&command_root_crl,
 	&command_publish_crl,
+	&command_responders,
 };
 
 static void print_help(void)

@@ -20,6 +20,8 @@ const struct db_stmt ocsp_due_new_stmt = {"ocsp_due_new",
 const struct db_stmt ocsp_due_again_stmt = {"ocsp_due_again",
 	SUBJECT "assay.ocsp_due_again($1, $2, $3, $4, $5)", DB_ROWS, 5,
 	{DB_T_IDENT, DB_T_INTS, DB_T_INT, DB_T_INT, DB_T_BIGINT}};
+const struct db_stmt ocsp_leave_stmt = {"ocsp_leave", "SELECT assay.ocsp_leave($1)", DB_NOTHING, 1,
+	{DB_T_IDENT}};
 const struct db_stmt ocsp_store_stmt = {"ocsp_store",
 	"SELECT assay.ocsp_store($1, $2, $3, $4, $5, $6, $7)", DB_ONE_ROW, 7,
 	{DB_T_BYTESES, DB_T_TIMES, DB_T_TIMES, DB_T_TIMES, DB_T_TIMES, DB_T_INTS, DB_T_BYTESES}};
@@ -95,6 +97,12 @@ void ocsp_due_call(struct db_call *c, enum ocsp_duty duty, const struct ocsp_due
 		db_bind_int(c, in->overlap_secs);
 	else
 		db_bind_bigint(c, in->archive_secs);
+}
+
+void ocsp_leave_call(struct db_call *c, const struct ident *worker)
+{
+	db_call_init(c, &ocsp_leave_stmt);
+	db_bind_ident(c, worker);
 }
 
 size_t ocsp_subject_count(const struct db_call *c)

@@ -43,9 +43,10 @@ struct ocsp_subject {
 	struct bytes serial;
 	int32_t issuer;
 	enum ocsp_status status;
-	int64_t revoked_us;   /* INT64_MIN unless revoked */
-	int32_t reason;       /* CRLReason; -1 unless revoked */
-	int64_t not_after_us; /* INT64_MIN when unknown */
+	int64_t revoked_us; /* INT64_MIN unless revoked */
+	int32_t reason;     /* CRLReason; -1 unless revoked */
+	/* INT64_MIN: unknown, and nobody ever reserved that serial. */
+	int64_t not_after_us;
 };
 /* The status of each, in the order asked for. */
 extern const struct db_stmt ocsp_status_stmt;
@@ -72,6 +73,9 @@ struct ocsp_due {
 };
 extern const struct db_stmt ocsp_due_changed_stmt, ocsp_due_new_stmt, ocsp_due_again_stmt;
 void ocsp_due_call(struct db_call *c, enum ocsp_duty duty, const struct ocsp_due *in);
+/* At the end: its duties are free at once. */
+extern const struct db_stmt ocsp_leave_stmt;
+void ocsp_leave_call(struct db_call *c, const struct ident *worker);
 /* Of ocsp_status and ocsp_due. */
 size_t ocsp_subject_count(const struct db_call *c);
 void ocsp_subject_at(const struct db_call *c, size_t i, struct ocsp_subject *ret);

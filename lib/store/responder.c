@@ -20,6 +20,10 @@ const struct db_stmt responder_issue_stmt = {"responder_issue",
 const struct db_stmt responder_refuse_stmt = {"responder_refuse",
 	"SELECT assay.responder_refuse($1, $2, $3)", DB_NOTHING, 3,
 	{DB_T_IDENTS, DB_T_INTS, DB_T_TEXTS}};
+const struct db_stmt admin_responders_stmt = {"admin_responders",
+	"SELECT r_issuer, r_id, r_host, r_registered_at, r_serial, r_not_after, r_error "
+	"FROM assay.admin_responders()",
+	DB_ROWS, 0, {0}};
 
 void responder_register_call(struct db_call *c, const struct ident *id, struct bytes issuer_sha256,
 	struct bytes spki, const char *host)
@@ -124,4 +128,32 @@ void responder_refuse_call(struct db_call *c, const struct ident *id, int32_t at
 	db_bind_idents(c, id, 1);
 	db_bind_ints(c, &attempt, 1);
 	db_bind_texts(c, &error, 1);
+}
+
+void admin_responders_call(struct db_call *c)
+{
+	db_call_init(c, &admin_responders_stmt);
+}
+
+size_t admin_responders_count(const struct db_call *c)
+{
+	return (size_t)db_nrows(c->result);
+}
+
+void admin_responders_at(const struct db_call *c, size_t i, struct admin_responder *ret)
+{
+	const struct db_result *r = c->result;
+	int row = (int)i;
+
+	*ret = (struct admin_responder){
+		.issuer = db_bytes(r, row, 0),
+		.id = db_ident(r, row, 1),
+		.host = db_bytes(r, row, 2),
+		.registered_us = db_time(r, row, 3),
+		.not_after_us = db_is_null(r, row, 5) ? INT64_MIN : db_time(r, row, 5),
+	};
+	if (!db_is_null(r, row, 4))
+		ret->serial = db_bytes(r, row, 4);
+	if (!db_is_null(r, row, 6))
+		ret->error = db_bytes(r, row, 6);
 }

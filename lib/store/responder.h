@@ -54,3 +54,18 @@ void responder_issue_call(struct db_call *c, const struct ident *id, int32_t att
 bool responder_accepted(const struct db_call *c);
 void responder_refuse_call(struct db_call *c, const struct ident *id, int32_t attempt,
 	const char *why);
+
+/* Of operators (assayctl): the responders that are not over, and those refused in the last week. */
+struct admin_responder {
+	struct bytes issuer; /* its name */
+	struct ident id;
+	struct bytes host; /* where it registered */
+	int64_t registered_us;
+	struct bytes serial;  /* ptr NULL: no certificate yet */
+	int64_t not_after_us; /* INT64_MIN as well then */
+	struct bytes error;   /* ptr NULL: not refused */
+};
+extern const struct db_stmt admin_responders_stmt;
+void admin_responders_call(struct db_call *c);
+size_t admin_responders_count(const struct db_call *c);
+void admin_responders_at(const struct db_call *c, size_t i, struct admin_responder *ret);

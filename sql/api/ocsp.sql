@@ -36,17 +36,23 @@ BEGIN
 	END IF;
 END $$;
 
--- The status of each, in the order asked for: one row for each.
+-- The status of each, in the order asked for: one row for each. An unknown one without r_not_after was never reserved
+-- either, so no certificate of this serial will ever be: only that may be called revoked (RFC 6960 section 2.2).
 CREATE OR REPLACE FUNCTION ocsp_status(p_issuers integer[], p_serials bytea[], p_archive bigint)
 RETURNS TABLE (r_serial bytea, r_issuer integer, r_status integer, r_revoked_at timestamptz, r_reason integer,
 	r_not_after timestamptz)
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
 BEGIN
-	RETURN QUERY SELECT x.serial, x.issuer, CASE WHEN c.serial IS NULL THEN 2 WHEN c.revoked_at IS NULL THEN 0 ELSE 1 END,
-			c.revoked_at, c.reason::integer, c.not_after
+	RETURN QUERY SELECT x.serial, x.issuer, s.status, CASE s.status WHEN 1 THEN c.revoked_at END,
+			CASE s.status WHEN 1 THEN c.reason::integer END,
+			coalesce(c.not_after, (SELECT coalesce(z.burnt_at, now()) FROM serials z WHERE z.serial = x.serial))
 		FROM unnest(p_issuers, p_serials) WITH ORDINALITY x(issuer, serial, i)
 		LEFT JOIN certificates c ON c.serial = x.serial AND c.issuer = x.issuer
-			AND (c.der IS NOT NULL OR c.revoked_at IS NOT NULL) AND c.not_after + make_interval(secs => p_archive) > now()
+		CROSS JOIN LATERAL (SELECT CASE
+			WHEN (c.not_after + make_interval(secs => p_archive) > now()) IS NOT TRUE THEN 2
+			WHEN c.revoked_at IS NOT NULL THEN 1
+			WHEN c.der IS NOT NULL THEN 0
+			ELSE 2 END) s(status)
 		ORDER BY x.i;
 END $$;
 
@@ -63,6 +69,13 @@ BEGIN
 	UPDATE ocsp_duties d SET worker = p_worker, held_until = now() + make_interval(secs => p_lease)
 		WHERE d.duty = p_duty AND (d.worker = p_worker OR d.held_until <= now());
 	RETURN FOUND;
+END $$;
+
+-- A worker that ends in peace leaves its duties to the others at once.
+CREATE OR REPLACE FUNCTION ocsp_leave(p_worker uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp AS $$
+BEGIN
+	UPDATE ocsp_duties d SET worker = NULL, held_until = '-infinity' WHERE d.worker = p_worker;
 END $$;
 
 -- Certificates of these issuers whose status has changed. What has been told meanwhile is struck off.
@@ -98,14 +111,13 @@ DECLARE
 	c_scan constant integer := 20000; -- bounds a call that goes through what others have signed
 	v_mark bytea;
 	v_first bytea;
+	v_count integer := 0;
 	v_end bytea;
 BEGIN
 	IF NOT ocsp_on_duty(p_worker, 1, p_lease) THEN
 		RETURN;
 	END IF;
 	SELECT d.mark INTO v_mark FROM ocsp_duties d WHERE d.duty = 1;
-	SELECT c.serial INTO v_end FROM certificates c WHERE c.serial >= v_mark ORDER BY c.serial OFFSET c_scan LIMIT 1;
-	v_end := least(v_end, partition_bound('serial', now() - make_interval(secs => p_overlap))::bytea);
 	FOR r_serial, r_issuer, r_status, r_revoked_at, r_reason, r_not_after IN
 		SELECT c.serial, c.issuer::integer, CASE WHEN c.revoked_at IS NULL THEN 0 ELSE 1 END, c.revoked_at,
 				c.reason::integer, c.not_after
@@ -115,8 +127,14 @@ BEGIN
 			ORDER BY c.serial LIMIT p_limit
 	LOOP
 		v_first := coalesce(v_first, r_serial);
+		v_count := v_count + 1;
 		RETURN NEXT;
 	END LOOP;
+	-- With as many as asked for, what lies behind the first does not matter.
+	IF v_count < p_limit THEN
+		SELECT c.serial INTO v_end FROM certificates c WHERE c.serial >= v_mark ORDER BY c.serial OFFSET c_scan LIMIT 1;
+	END IF;
+	v_end := least(v_end, partition_bound('serial', now() - make_interval(secs => p_overlap))::bytea);
 	-- Up to the first that has none: what is not stored in the end is found again. A little progress is not worth a commit.
 	v_end := least(v_end, v_first);
 	IF v_end > v_mark AND (v_first IS NOT NULL

@@ -13,7 +13,7 @@ import time
 
 import redis
 
-PROGRAMS = ("directory", "account", "order", "validator", "signer", "keeper")
+PROGRAMS = ("directory", "account", "order", "validator", "signer", "ocsp-signer", "keeper")
 EVERYTHING = (*PROGRAMS, "nginx", "redis", "backend", "postgres")
 
 
@@ -61,7 +61,7 @@ class Targets:
             sign = "nginx: worker" if name == "nginx" else "postgres: assay-"
             return [pid for pid in children(parent) if command_line(pid).startswith(sign)]
         variable, sign = {"redis": ("PID_REDIS", "redis-server"), "postgres": ("PID_POSTGRESQL", "postgres"),
-                          "supervised nginx": ("PID_NGINX", "nginx")}.get(name, (f"PID_ASSAY_{name.upper()}_", f"assay-{name}"))
+                          "supervised nginx": ("PID_NGINX", "nginx")}.get(name, (f"PID_ASSAY_{name.upper().replace('-', '_')}_", f"assay-{name}"))
         return [int(pid) for key, pid in env.items() if key.startswith(variable) and sign in command_line(int(pid))]
 
     def send(self, name, number, everyone=False):

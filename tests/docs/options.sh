@@ -17,7 +17,7 @@ known() {
 
 for program in fcgi/assay-directory fcgi/assay-account fcgi/assay-order fcgi/assay-ocsp \
 	workers/validator/assay-validator \
-	workers/signer/assay-signer workers/keeper/assay-keeper; do
+	workers/signer/assay-signer workers/ocsp_signer/assay-ocsp-signer workers/keeper/assay-keeper; do
 	known "${program##*/}.8" "$("$program" --help)"
 done
 help=$(tools/assayctl --help)

@@ -57,6 +57,8 @@ class Ca:
             "validation.attempt_timeout": "1s",
             "workers.lease": f"{LEASE_SECS}s",
             "workers.linger": "1ms",
+            "ocsp.state_dir": f"{folder}/ocsp",
+            "issuer main.ocsp_url": "http://ocsp.example.org",
             "issuer main.ca_issuers_url": "http://pki.example.org/issuer.cer",
             "issuer main.crl_url": "http://pki.example.org/issuer.crl",
             "profile six_days.validity": "6d",

@@ -1,5 +1,5 @@
 \ir given.psql
-SELECT plan(64);
+SELECT plan(67);
 SELECT given_account() AS a \gset
 SELECT id AS i FROM issuers WHERE sha256 = sha256('issuer') \gset
 -- An issued certificate, in this transaction's now().
@@ -84,6 +84,8 @@ SELECT is(count(*), 0::bigint, 'by one worker only') FROM new(:'w2');
 SELECT is(count(*), 1::bigint, 'so many as asked for') FROM new(:'w1', 1);
 SELECT is(array_agg(r_status), '{0,2,2,2}', 'reserved, never issued, another issuer''s: never good') FROM
 	ocsp_status(ARRAY[:i, :i, :i, :i + 1], ARRAY[:'s1', :'s3', '\x01', :'s1']::bytea[], 0);
+SELECT is(array_agg(r_not_after IS NULL), '{f,f,t,f}', 'only what nobody ever reserved can be called so') FROM
+	ocsp_status(ARRAY[:i, :i, :i, :i + 1], ARRAY[:'s1', :'s3', '\x01', :'s1']::bytea[], 0);
 SELECT is(code, 1, 'known, not signed yet') FROM ocsp_get(:i, :'s1', 0);
 SELECT is(code, 2, 'reserved only: unknown') FROM ocsp_get(:i, :'s3', 0);
 SELECT is(code, 2, 'never issued: unknown') FROM ocsp_get(:i, :'s4', 0);
@@ -112,6 +114,11 @@ UPDATE ocsp_duties SET held_until = now() WHERE duty = 0;
 SELECT certificate_revoke(:'s2', 4, 'test') \g /dev/null
 SELECT set_eq(format('SELECT changed(%L)', :'w2'), ARRAY[:'s2'::bytea], 'a silent worker loses its duty');
 SELECT is(count(*), 0::bigint, 'to the other one') FROM changed(:'w1');
+SELECT ocsp_leave(:'w2') \g /dev/null
+SELECT set_eq(format('SELECT changed(%L)', :'w1'), ARRAY[:'s2'::bytea], 'one that ends leaves them at once');
+SELECT ocsp_leave(:'w2') \g /dev/null
+SELECT is(count(*), 0::bigint, 'but only its own') FROM changed(:'w2');
+SELECT ocsp_leave(:'w1') \g /dev/null
 -- The signer dies after it had reserved: the serial may have been signed.
 UPDATE orders SET held_until = now() WHERE id = :'o3';
 SELECT taken(:'o3') \g /dev/null

@@ -28,7 +28,7 @@ may assay-signer heartbeat issuer_register issuer_record issuance_claim issuance
 	crl_register crl_claim crl_renew crl_entries crl_part_store crl_publish crl_fail \
 	responder_claim responder_reserve responder_issue responder_refuse
 may assay-ocsp heartbeat ocsp_issuers ocsp_get
-may assay-ocsp-signer heartbeat ocsp_issuers ocsp_status ocsp_due_changed ocsp_due_new ocsp_due_again ocsp_store responder_register \
+may assay-ocsp-signer heartbeat ocsp_issuers ocsp_status ocsp_due_changed ocsp_due_new ocsp_due_again ocsp_leave ocsp_store responder_register \
 	responder_get
 may assay-keeper heartbeat closing_sweep incident_keep sweep_due sweep_dead partitions audit_seal revocation_sweep certificates_tidy \
 	crl_schedule crl_due crl_files crl_part crl_overtaken issuer_files

@@ -28,7 +28,7 @@ import urllib.request
 HERE = os.path.dirname(os.path.abspath(__file__))
 TOP = os.path.dirname(os.path.dirname(HERE))
 HANDLERS = ("directory", "account", "order", "ocsp")
-WORKERS = ("validator", "signer", "keeper")
+WORKERS = ("validator", "signer", "ocsp-signer", "keeper")
 ROLES = [f"assay-{name}" for name in HANDLERS + WORKERS] + ["assay-admin"]
 READY_SECS = 60
 
@@ -241,6 +241,7 @@ def make_assay(stack):
         # Everything a demo validates is on this machine; a public CA allows nothing here.
         "validation.allow_addresses": "127.0.0.0/8 ::1/128",
         # A demo shows a revocation soon.
+        "ocsp.state_dir": stack.path("ocsp"),
         "crl.folder": stack.path("public"),
         "crl.delay": "2s",
         **dict(item.split("=", 1) for item in stack.conf_options),

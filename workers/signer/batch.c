@@ -3,7 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
-#include "workers/signer/failpoint.h"
+#include "workers/failpoint.h"
 #include "workers/signer/keys.h"
 
 #define ISSUE_TRIES 3

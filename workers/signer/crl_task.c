@@ -6,8 +6,8 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/store/crl.h"
+#include "workers/failpoint.h"
 #include "workers/signer/crl_write.h"
-#include "workers/signer/failpoint.h"
 
 #define PAGE 2000
 #define LEASE_SECS 30
@@ -29,7 +29,7 @@ struct list {
 	struct crl_writer *writer;
 	struct crl_made made;
 	int64_t next_update_us;
-	int64_t renew_ms;   /* when next */
+	int64_t renew_ms; /* when next */
 	int64_t begun_ms;
 };
 
@@ -55,8 +55,8 @@ static int claim(struct list *l)
 		return ERR_INTERNAL;
 	l->url = xstrndup((const char *)l->claim.url.ptr, l->claim.url.len);
 	/* Both ends are included, as with certificates. */
-	l->next_update_us = l->claim.this_update_us +
-		(l->task->conf.validity_secs - 1) * USEC_PER_SEC;
+	l->next_update_us =
+		l->claim.this_update_us + (l->task->conf.validity_secs - 1) * USEC_PER_SEC;
 	l->renew_ms = clock_mono_ms() + RENEW_MS;
 	FAILPOINT("crl_claimed");
 	return OK;
@@ -175,8 +175,8 @@ static int store_some(struct list *l, const struct crl_source *src, int *part)
 	buf_reserve(&window, CRL_PART_MAX);
 	while (err == OK && n < PARTS_AT_ONCE && (uint64_t)*part * CRL_PART_MAX < src->size) {
 		uint64_t at = (uint64_t)*part * CRL_PART_MAX;
-		size_t len = src->size - at < CRL_PART_MAX ? (size_t)(src->size - at)
-							   : CRL_PART_MAX;
+		size_t len =
+			src->size - at < CRL_PART_MAX ? (size_t)(src->size - at) : CRL_PART_MAX;
 
 		err = crl_source_read(src, at, window.ptr, len);
 		if (err != OK)

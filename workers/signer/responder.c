@@ -5,7 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/store/responder.h"
-#include "workers/signer/failpoint.h"
+#include "workers/failpoint.h"
 #include "workers/signer/keys.h"
 #include "workers/signer/responder_tbs.h"
 

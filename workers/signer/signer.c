@@ -9,10 +9,10 @@
 #include "lib/store/crl.h"
 #include "lib/store/issuance.h"
 #include "lib/store/responder.h"
+#include "workers/failpoint.h"
+#include "workers/harden.h"
 #include "workers/signer/batch.h"
 #include "workers/signer/crl_thread.h"
-#include "workers/signer/failpoint.h"
-#include "workers/signer/harden.h"
 #include "workers/signer/responder.h"
 #include "workers/signer/token.h"
 

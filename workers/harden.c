@@ -1,5 +1,5 @@
 /* harden.c — see harden.h. */
-#include "workers/signer/harden.h"
+#include "workers/harden.h"
 
 #include <errno.h>
 #include <sys/prctl.h>

@@ -1,4 +1,4 @@
-/* failpoint.h — named places where a test build kills the signer. A release build has none: the
+/* failpoint.h — named places where a test build kills a worker. A release build has none: the
  * macro is empty there.
  *
  * ./configure --enable-failpoints; then ASSAY_FAILPOINT=NAME in the environment makes the process
