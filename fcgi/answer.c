@@ -18,6 +18,7 @@ void answer_reset(struct answer *a)
 	buf_reset(&a->body);
 	a->status = 0;
 	a->content_type = a->caching = NULL;
+	a->front_secs = 0;
 	a->no_index = a->no_nonce = false;
 }
 
@@ -164,6 +165,7 @@ void answer_refusal(struct exchange *x, int err)
 	a->status = problem_status(pb);
 	a->content_type = "application/problem+json";
 	a->caching = NULL;
+	a->front_secs = 0;
 	a->no_index = a->no_nonce = false;
 	buf_reset(&a->body);
 	problem_render(pb, &a->body);
@@ -190,6 +192,9 @@ void answer_send(struct exchange *x, struct nonce_pool *nonces_or_null)
 	if (nonces_or_null != NULL && !a->no_index) /* section 7.1 */
 		answer_header(a, "Link", "<%s/directory>;rel=\"index\"", r->conf->server.base_url);
 	answer_header(a, "Cache-Control", "%s", a->caching != NULL ? a->caching : "no-store");
+	/* Behind Cache-Control: nginx before 1.23 takes no stale-if-error from that otherwise. */
+	if (a->front_secs > 0)
+		answer_header(a, "X-Accel-Expires", "%d", a->front_secs);
 	out = (struct http_answer){
 		.status = a->status,
 		.content_type = a->content_type != NULL ? a->content_type : "application/json",

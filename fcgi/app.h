@@ -68,6 +68,7 @@ struct answer {
 			       from the skeleton */
 	struct buf body;
 	const char *caching; /* value of Cache-Control; NULL: no-store. Refusals are never kept */
+	int front_secs;      /* how long our own nginx may keep it instead; 0: as caching says */
 	bool no_index;       /* the directory itself: no Link rel="index" */
 	bool no_nonce;       /* directory by GET: no Replay-Nonce */
 };

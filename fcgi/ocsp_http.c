@@ -22,6 +22,7 @@
 
 static void set(struct request *r, int status, const char *caching)
 {
+	r->answer.front_secs = 0;
 	r->answer.status = status;
 	r->answer.content_type = "application/ocsp-response";
 	r->answer.caching = caching;
@@ -97,8 +98,7 @@ void ocsp_answer_kept(struct request *r, struct bytes response, int64_t this_upd
 		"max-age=%lld, public, no-transform, must-revalidate, stale-if-error=%d",
 		(long long)max_age(this_update_us, next_update_us), FRONT_AWAY_SECS);
 	set(r, client_has_it(r, tag, this_update_us) ? 304 : 200, caching);
-	/* In front of the others, which would count otherwise. */
-	answer_header(a, "X-Accel-Expires", "%d", FRONT_SECS);
+	a->front_secs = FRONT_SECS;
 	answer_header(a, "ETag", "%s", tag);
 	add_date(a, "Last-Modified", this_update_us);
 	add_date(a, "Expires", next_update_us);
