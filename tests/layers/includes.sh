@@ -13,11 +13,11 @@ lib/queue/         lib/queue/ lib/base/
 lib/net/           lib/net/ lib/pki/ lib/base/
 lib/acme/          lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 fcgi/              fcgi/ lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
-workers/           workers/worker.h workers/process.h workers/reader.h workers/harden.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
+workers/           workers/worker.h workers/process.h workers/reader.h workers/record.h workers/harden.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 workers/validator/ workers/validator/ workers/worker.h lib/net/ lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
-workers/signer/    workers/signer/ workers/worker.h workers/harden.h workers/failpoint.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
+workers/signer/    workers/signer/ workers/worker.h workers/record.h workers/harden.h workers/failpoint.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 workers/ocsp_signer/ workers/ocsp_signer/ workers/process.h workers/harden.h workers/failpoint.h lib/store/ lib/queue/ lib/pki/ lib/base/
-workers/keeper/    workers/keeper/ workers/worker.h workers/process.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
+workers/keeper/    workers/keeper/ workers/worker.h workers/process.h workers/record.h lib/acme/ lib/store/ lib/queue/ lib/pki/ lib/base/
 tools/             tools/ workers/signer/ lib/
 bench/             bench/ lib/
 '
@@ -32,7 +32,7 @@ idn2.h      lib/acme/policy.c
 libpsl.h    lib/acme/suffixes.c
 p11-kit/    workers/signer/token_session.c
 fcgi        fcgi/
-openssl/    lib/base/rnd.c lib/pki/ lib/queue/nonce.c lib/net/ workers/signer/ workers/ocsp_signer/ tools/ bench/
+openssl/    lib/base/rnd.c lib/base/sha256.c lib/pki/ lib/queue/nonce.c lib/net/ workers/signer/ workers/ocsp_signer/ tools/ bench/
 cmocka.h    tests/
 '
 

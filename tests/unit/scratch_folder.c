@@ -1,8 +1,8 @@
 /* scratch_folder.c — see scratch_folder.h. Files only: no folders below it. */
 #include "tests/unit/scratch_folder.h"
 
-#include <dirent.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,18 +23,14 @@ int scratch_folder_make(void **state)
 	return mkdtemp(folder) != NULL ? 0 : -1;
 }
 
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+	return remove(path);
+}
+
 int scratch_folder_remove(void **state)
 {
-	DIR *dir = opendir(folder);
-
-	if (dir == NULL)
-		return -1;
-	for (struct dirent *entry = readdir(dir); entry != NULL; entry = readdir(dir)) {
-		if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
-			(void)unlinkat(dirfd(dir), entry->d_name, 0);
-	}
-	(void)closedir(dir);
-	return rmdir(folder);
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
 }
 
 const char *scratch_folder(void)
