@@ -33,6 +33,12 @@ GRANT EXECUTE ON FUNCTION incident_count, incident_count_serials, incident_creat
 	incident_start, incident_pause, incident_abort, incident_extend, incident_status TO "assay-admin";
 GRANT EXECUTE ON FUNCTION closing_sweep TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION sweep_due, sweep_dead, partitions, audit_seal TO "assay-keeper";
+GRANT EXECUTE ON FUNCTION journal_position, journal_reached TO "assay-signer", "assay-keeper", "assay-admin";
+GRANT EXECUTE ON FUNCTION journal_unknown, journal_restore TO "assay-signer", "assay-admin";
+GRANT EXECUTE ON FUNCTION journal_revoke, journal_block TO "assay-keeper", "assay-admin";
+GRANT EXECUTE ON FUNCTION journal_outbox, journal_outbox_keys, journal_outbox_done, journal_tidy TO "assay-keeper";
+GRANT EXECUTE ON FUNCTION revocation_journalled TO "assay-order", "assay-admin";
+GRANT EXECUTE ON FUNCTION admin_forgotten, admin_forgotten_seen, admin_journal, admin_doctor, admin_migrations TO "assay-admin";
 GRANT EXECUTE ON FUNCTION revocation_sweep, certificates_tidy TO "assay-keeper";
 GRANT EXECUTE ON FUNCTION admin_reason, admin_serials, admin_selected, admin_sample, admin_revoke, admin_revoke_step,
 	admin_acts, admin_block_key, admin_unblock_key, admin_blocked_key TO "assay-admin";

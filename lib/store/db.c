@@ -45,6 +45,9 @@ struct db {
 	char *conninfo;
 	char *role;
 	char *password;
+	char *listen_sql; /* NULL: to nothing */
+	bool notified;
+	uint64_t connections;
 	const struct db_stmt *const *table;
 	PGconn *conn; /* NULL while disconnected */
 	bool broken;  /* the connection is of no more use */
@@ -393,6 +396,21 @@ static int read_timeout(struct db *db, bool *flushed)
 	return next_result(db, flushed, &end);
 }
 
+static int read_listening(struct db *db, bool *flushed)
+{
+	PGresult *res = NULL, *end = NULL;
+	int err = OK;
+
+	if (db->listen_sql == NULL)
+		return OK;
+	if (next_result(db, flushed, &res) != OK)
+		return ERR_DB;
+	if (PQresultStatus(res) != PGRES_COMMAND_OK)
+		err = err_of_result(db, "listen", res);
+	PQclear(res);
+	return next_result(db, flushed, &end) != OK ? ERR_DB : err;
+}
+
 /* All statements in one pipeline; the first that the server does not like is the error. */
 static int prepare_all(struct db *db)
 {
@@ -411,6 +429,9 @@ static int prepare_all(struct db *db)
 			return fail(db, ERR_DB, s->name, PQerrorMessage(db->conn));
 	}
 	if (PQsendQueryParams(db->conn, TIMEOUT_SQL, 0, NULL, NULL, NULL, NULL, 0) != 1 ||
+		(db->listen_sql != NULL &&
+			PQsendQueryParams(db->conn, db->listen_sql, 0, NULL, NULL, NULL, NULL, 0) !=
+				1) ||
 		PQpipelineSync(db->conn) != 1)
 		return fail(db, ERR_DB, "prepare", PQerrorMessage(db->conn));
 	for (size_t i = 0; i < count; i++) {
@@ -426,7 +447,8 @@ static int prepare_all(struct db *db)
 		if (next_result(db, &flushed, &end) != OK)
 			return ERR_DB;
 	}
-	if (read_timeout(db, &flushed) != OK || take_sync(db, &flushed) != OK)
+	if (read_timeout(db, &flushed) != OK || read_listening(db, &flushed) != OK ||
+		take_sync(db, &flushed) != OK)
 		return ERR_DB;
 	return err == OK ? OK : ERR_DB;
 }
@@ -458,6 +480,9 @@ static int connect_now(struct db *db)
 		db->broken = true;
 		return ERR_DB;
 	}
+	db->connections++;
+	/* What was notified while nobody listened is lost: everyone looks for themselves. */
+	db->notified = db->listen_sql != NULL;
 	return OK;
 }
 
@@ -498,6 +523,7 @@ void db_close(struct db *db)
 	if (db->password != NULL)
 		explicit_bzero(db->password, strlen(db->password));
 	free(db->password);
+	free(db->listen_sql);
 	free(db);
 }
 
@@ -515,6 +541,41 @@ int db_ensure(struct db *db)
 			return OK;
 	}
 	return connect_now(db);
+}
+
+uint64_t db_connections(const struct db *db)
+{
+	return db->connections;
+}
+
+/* ---- notifications ---- */
+
+void db_listen(struct db *db, const char *channel)
+{
+	CLEANUP_BUF struct buf sql = {0};
+
+	/* A word of ours, not a text from outside. */
+	assert(strspn(channel, "abcdefghijklmnopqrstuvwxyz_") == strlen(channel));
+	buf_addf(&sql, "LISTEN %s", channel);
+	free(db->listen_sql);
+	db->listen_sql = buf_take_str(&sql);
+}
+
+bool db_notified(struct db *db)
+{
+	bool heard = db->notified;
+
+	db->notified = false;
+	if (db->conn == NULL || db->broken || PQconsumeInput(db->conn) == 0)
+		return heard;
+	for (PGnotify *n; (n = PQnotifies(db->conn)) != NULL; PQfreemem(n))
+		heard = true;
+	return heard;
+}
+
+int db_fd(const struct db *db)
+{
+	return db->conn != NULL && !db->broken ? PQsocket(db->conn) : -1;
 }
 
 /* ---- results ---- */

@@ -103,6 +103,15 @@ void db_close(struct db *db);
 DEFINE_CLEANUP(db_close, struct db *)
 /* Reconnects and prepares again when the connection is bad; OK when it is usable. */
 MUST_CHECK int db_ensure(struct db *db);
+/* How often it connected: another number is another session, perhaps with another state of things.
+ */
+uint64_t db_connections(const struct db *db);
+/* Every session hears of NOTIFY on this channel, from the next connection on. */
+void db_listen(struct db *db, const char *channel);
+/* True when there was one since the last call. The socket (-1: none) is readable when one may be
+ * there. */
+bool db_notified(struct db *db);
+int db_fd(const struct db *db);
 /* Runs the calls as described above, in an order in which batches cannot deadlock; each call's err
  * and result are set. Returns OK when every err is OK, else the first other one. Does not reconnect
  * by itself: after ERR_DB/ERR_DB_UNCERTAIN call db_ensure. */
