@@ -8,6 +8,7 @@
 static const struct command *const commands[] = {
 	&command_init,
 	&command_check_config,
+	&command_doctor,
 	&command_migrate,
 	&command_status,
 	&command_revoke,

@@ -182,14 +182,22 @@ bool process_db_ready(struct process *p)
 	notify_alive();
 	if (!outage_may_try(&p->db_outage))
 		return false;
-	err = p->db != NULL
-		? db_ensure(p->db)
-		: db_open(p->conf->database.uri, p->program, p->db_password, p->stmts, &p->db);
+	if (p->db == NULL) {
+		p->db = db_new(p->conf->database.uri, p->program, p->db_password, p->stmts);
+		if (p->channel != NULL)
+			db_listen(p->db, p->channel);
+	}
+	err = db_ensure(p->db);
 	if (err == OK)
 		outage_over(&p->db_outage);
 	else
 		outage_failed(&p->db_outage, db_error(p->db));
 	return err == OK;
+}
+
+int process_db_fd(const struct process *p)
+{
+	return p->db != NULL && p->channel != NULL ? db_fd(p->db) : -1;
 }
 
 bool process_rds_ready(struct process *p)

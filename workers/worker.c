@@ -23,7 +23,7 @@ struct worker {
 	size_t in_flight_max;
 	int wake_fd; /* jobs wait, or worker_wake */
 	atomic_bool woken;
-	bool was_ready;
+	uint64_t connection;       /* to the database, that flush has seen */
 	struct job done[DONE_MAX]; /* not acknowledged yet */
 	size_t ndone;
 	void *state;
@@ -32,6 +32,11 @@ struct worker {
 const struct conf *worker_conf(const struct worker *w)
 {
 	return w->process.conf;
+}
+
+const char *worker_host(const struct worker *w)
+{
+	return w->process.host;
 }
 
 struct db *worker_db(struct worker *w)
@@ -99,16 +104,18 @@ void worker_wake(struct worker *w)
 		log_event(LOG_LEVEL_ERROR, "wake-up not written", F_STR("cause", strerror(errno)));
 }
 
-/* The database is there. Opens and closes the reader's gate, has flush called after an outage. */
+/* The database is there. Opens and closes the reader's gate, has flush called over a new
+ * connection. */
 static bool ready(struct worker *w)
 {
 	bool now = process_db_ready(&w->process);
 
 	if (now)
 		process_heartbeat(&w->process);
-	if (now && !w->was_ready)
+	if (now && w->connection != db_connections(w->process.db)) {
+		w->connection = db_connections(w->process.db);
 		worker_wake(w);
-	w->was_ready = now;
+	}
 	reader_open_gate(w->reader, now);
 	return now;
 }

@@ -25,7 +25,8 @@ struct worker_ops {
 					   cause was logged) */
 	void (*batch)(struct worker *w, const struct job *jobs, size_t count);
 	void (*flush)(struct worker *w); /* NULL, or: called after worker_wake (asynchronous
-					    results) and after an outage */
+					    results) and over each new connection to the
+					    database */
 	void (*drain)(struct worker *w); /* NULL, or: SIGTERM came; finish or give back what is in
 					    flight, bounded time */
 	/* NULL, or: worker_conf is a new one; the old one stays readable */
@@ -36,6 +37,7 @@ struct worker_ops {
 int worker_main(int argc, char **argv, const struct worker_ops *ops);
 
 const struct conf *worker_conf(const struct worker *w);
+const char *worker_host(const struct worker *w);
 struct db *worker_db(struct worker *w);
 struct rds *worker_rds(struct worker *w);
 /* One more connection to the database, for a thread of the program's own; not connected yet. */

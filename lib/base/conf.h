@@ -159,6 +159,13 @@ struct conf {
 		bool never_issued_revoked;
 		int live_rate; /* signatures a second that a process of assay-ocsp asks for */
 	} ocsp;
+	/* [journal] */
+	struct {
+		char *folder; /* each program's files are in FOLDER/PROGRAM; NULL: no journal */
+		int file_mib; /* default 64: then a new file is begun */
+		int64_t file_secs; /* "file_age", default 1d: the same */
+		int64_t keep_secs; /* "keep", default 400d: older files are deleted */
+	} journal;
 	/* [log] */
 	struct {
 		char *level; /* debug info warning error */

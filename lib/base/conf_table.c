@@ -125,6 +125,13 @@ static const struct conf_key ocsp_keys[] = {
 	COUNT("live_rate", AT(ocsp.live_rate), "200", 0, 1000000),
 };
 
+static const struct conf_key journal_keys[] = {
+	PATH("folder", AT(journal.folder), NULL, NULL),
+	COUNT("file_mib", AT(journal.file_mib), "64", 1, 4096),
+	SECS("file_age", AT(journal.file_secs), "1d", 60, 30 * DAY),
+	SECS("keep", AT(journal.keep_secs), "400d", DAY, 3650 * DAY),
+};
+
 static const struct conf_key log_keys[] = {
 	TEXT("level", AT(log.level), "info", conf_check_log_level),
 };
@@ -187,6 +194,7 @@ const struct conf_section conf_sections[] = {
 	ONCE("workers", workers_keys),
 	ONCE("crl", crl_keys),
 	ONCE("ocsp", ocsp_keys),
+	ONCE("journal", journal_keys),
 	ONCE("log", log_keys),
 	NAMED("profile", profile_keys, profiles, nprofiles, struct conf_profile),
 	NAMED("issuer", issuer_keys, issuers, nissuers, struct conf_issuer),

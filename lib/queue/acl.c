@@ -26,7 +26,7 @@ static const struct {
 	{"assay-keeper",
 		NOTHING
 		" (%W~q:val %W~q:sign +xadd) (~q:val ~q:sign +xinfo|consumers +xgroup|delconsumer)"
-		" (~q:dead +xrange +xdel)"},
+		" (~q:dead +xrange +xdel) &done +publish"},
 	/* assayctl status. */
 	{"assay-admin", NOTHING " %R~q:val %R~q:sign %R~q:ocsp %R~q:dead +xlen +xrange +xpending"},
 };

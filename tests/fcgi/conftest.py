@@ -183,10 +183,11 @@ key_types = p256
 
 @pytest.fixture(scope="module")
 def handlers(folder, redis, request):
-    """The programs by name. A module may set WAIT, how long answers wait for the workers."""
+    """The programs by name. A module may set WAIT, how long answers wait for the workers, and EXTRA settings."""
     path = f"{folder}/{request.module.__name__}.conf"
     with open(path, "w", encoding="utf-8") as out:
-        out.write(RESOURCES % getattr(request.module, "WAIT", "0ms") + f"[redis]\nsocket = {redis.socket}\n")
+        out.write(RESOURCES % getattr(request.module, "WAIT", "0ms") + getattr(request.module, "EXTRA", "")
+                  + f"[redis]\nsocket = {redis.socket}\n")
     programs = {name: Program(name, folder, path) for name in ("assay-directory", "assay-account", "assay-order")}
     yield programs
     for program in programs.values():

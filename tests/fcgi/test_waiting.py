@@ -2,8 +2,10 @@
 
 import threading
 import time
+import uuid
 
 import pytest
+from cryptography import x509
 
 from acme_client import Key, make_csr, pick
 from acme_over_fcgi import id_of
@@ -11,6 +13,8 @@ from conftest import wait_for
 from test_order import FAILED, fresh, make_ready
 
 WAIT = "3s"
+# Handlers only ask whether there is one: the keeper writes it.
+EXTRA = "[journal]\nfolder = /nonexistent/journal\n"
 
 
 def later(what, *args):
@@ -106,3 +110,51 @@ def test_nothing_to_wait_for_after_a_ready_order(client, workers):
     start = time.monotonic()
     assert make_ready(client, workers, [name]).json["status"] == "ready"
     assert client.get(order.location).json["status"] == "ready" and time.monotonic() - start < 1
+
+
+def certificate(client, workers):
+    name = fresh()
+    order = make_ready(client, workers, [name])
+    timer = later(workers.issue, order.location)
+    client.finalize(order, make_csr([name]))
+    timer.join()
+    serial = workers("SELECT serial FROM assay.orders WHERE id = %s", str(id_of(order.location)))[0][0]
+    ((der,),) = workers("SELECT der FROM assay.certificates WHERE serial = %s", serial)
+    return bytes(serial), x509.load_der_x509_certificate(bytes(der))
+
+
+def journal_it(workers, serial, tell=True):
+    """As the keeper does."""
+    workers("SELECT assay.journal_outbox_done(ARRAY(SELECT r_id::text FROM assay.journal_outbox(1000)), '{}')")
+    if tell:
+        workers.publish(uuid.UUID(bytes=serial[-16:]))
+
+
+def test_a_revocation_is_acknowledged_when_it_is_in_the_journal(client, workers):
+    serial, cert = certificate(client, workers)
+    timer = later(journal_it, workers, serial)
+    start = time.monotonic()
+    answer = client.revoke(cert, 4)
+    timer.join()
+    assert answer.status == 200 and answer.body == b"" and answer.retry_after is None, answer
+    assert 0.2 < time.monotonic() - start < 2.5
+    assert workers("SELECT reason FROM assay.certificates WHERE serial = %s", serial) == [(4,)]
+
+
+def test_a_revocation_that_is_not_journalled_in_time_is_made_and_not_acknowledged(client, workers):
+    serial, cert = certificate(client, workers)
+    start = time.monotonic()
+    answer = client.revoke(cert, 1)
+    assert (answer.status, answer.problem) == (503, "serverInternal") and int(answer.retry_after) > 0
+    assert 2.5 < time.monotonic() - start < 6
+    assert workers("SELECT reason FROM assay.certificates WHERE serial = %s", serial) == [(1,)]
+    assert client.revoke(cert, 1).problem == "alreadyRevoked"
+    journal_it(workers, serial, tell=False)
+
+
+def test_a_wake_up_for_another_certificate_acknowledges_nothing(client, workers):
+    serial, cert = certificate(client, workers)
+    timer = later(workers.publish, uuid.UUID(bytes=serial[-16:]))
+    assert client.revoke(cert, 4).status == 503
+    timer.join()
+    journal_it(workers, serial, tell=False)

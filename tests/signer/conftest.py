@@ -54,6 +54,7 @@ class Ca:
         settings = {
             "database.uri": f"host={os.environ['PGHOST']} dbname={os.environ['PGDATABASE']}",
             "redis.socket": self.socket,
+            "journal.folder": f"{folder}/journal",
             "validation.attempt_timeout": "1s",
             "workers.lease": f"{LEASE_SECS}s",
             "workers.linger": "1ms",
@@ -67,6 +68,7 @@ class Ca:
             "profile brief.validity": "6d",
             "profile brief.crl": "no",
         }
+        os.makedirs(settings["journal.folder"], exist_ok=True)
         self.init = assayctl("init", "--dir", self.dir, "--root-key", f"{folder}/root.key", "--base-url",
                              "https://acme.example.org", "--name", "Test CA", *words,
                              *[word for name, value in settings.items() for word in ("--set", f"{name}={value}")])

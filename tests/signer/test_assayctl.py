@@ -163,6 +163,6 @@ def test_status_shows_the_state_of_things(ca, database, redis, signer, enqueue):
 
 def test_help_and_version():
     assert assayctl("--version").stdout.startswith("assay ")
-    for command in ("init", "check-config", "migrate", "status", "revoke"):
+    for command in ("init", "check-config", "doctor", "migrate", "status", "revoke"):
         assert assayctl(command, "--help").stdout.startswith("usage: assayctl")
         assert command in assayctl("--help").stdout

@@ -165,6 +165,7 @@ static void orders_go_through_all_streams(void **state)
 	size_t count, ndead;
 	int heard = 0;
 
+	assert_int_equal(jobs_publish(keeper, &id, 1), OK);
 	assert_int_equal(jobs_subscribe(ears), OK);
 	for (int s = STREAM_VALIDATION; s <= STREAM_ISSUANCE; s++) {
 		struct rds *rds = consumers[s];
@@ -336,7 +337,7 @@ static void workers_may_only_read_their_own_stream(void **state)
 	refused(validator, "GET nonce:key:x");
 	refused(signer, "BITFIELD nonce:x SET u1 1 0");
 	refused(keeper, "EXPIRE nonce:x 1");
-	refused(keeper, "PUBLISH done x");
+	refused(keeper, "PUBLISH other x");
 	refused(keeper, "XADD q:dead * s x");
 	refused(keeper, "XGROUP DESTROY q:val w");
 }

@@ -236,7 +236,7 @@ static void without_a_near_word_all_are_listed(void **state)
 		"2: [redis] has no key host; choose from socket, address, passwords");
 	assert_told("[acme]\n",
 		"1: no section is called [acme]; choose from server, database, redis, handlers, "
-		"orders, validation, workers, crl, ocsp, log, profile, issuer");
+		"orders, validation, workers, crl, ocsp, journal, log, profile, issuer");
 }
 
 static void a_key_of_another_section_is_sent_there(void **state)

@@ -232,6 +232,7 @@ def make_assay(stack):
     settings = {
         "database.uri": f"postgresql:///assay?host={stack.run}",
         "redis.socket": f"{stack.run}/redis.sock",
+        "journal.folder": stack.path("journal"),
         "handlers.socket_dir": stack.run,
         "issuer main.ocsp_url": f"http://localhost:{stack.ocsp_port}",
         "validation.resolvers": stack.resolver,
@@ -248,6 +249,7 @@ def make_assay(stack):
     }
     os.makedirs(stack.path("offline"), mode=0o700, exist_ok=True)
     os.makedirs(stack.path("public"), mode=0o755, exist_ok=True)
+    os.makedirs(stack.path("journal"), mode=0o700, exist_ok=True)
     run([stack.program("assayctl"), "init", "--dir", stack.etc, "--root-key", stack.path("offline", "root.key"), "--base-url",
          f"https://localhost:{stack.port}", "--name", "assay demo", "--caa-identity", "assay.test",
          "--public-url", f"http://localhost:{stack.public_port}",
@@ -539,7 +541,7 @@ def up(args):
     if os.path.exists(stack.path("pg")):
         if not os.path.exists(stack.settings_file):
             raise Failure(f"{stack.dir}: is not empty and holds no stack; choose another --dir")
-        for part in ("run", "etc", "log", "pg", "redis", "tls", "offline", "public"):
+        for part in ("run", "etc", "log", "pg", "redis", "tls", "offline", "public", "journal"):
             shutil.rmtree(stack.path(part), ignore_errors=True)
     for folder in (stack.dir, stack.run, stack.etc, stack.log):
         os.makedirs(folder, mode=0o700, exist_ok=True)

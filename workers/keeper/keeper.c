@@ -14,7 +14,9 @@
 #include "lib/queue/jobs.h"
 #include "lib/store/crl.h"
 #include "lib/store/incident.h"
+#include "lib/store/replay.h"
 #include "lib/store/sweep.h"
+#include "workers/keeper/outbox.h"
 #include "workers/keeper/publish.h"
 #include "workers/process.h"
 
@@ -39,6 +41,7 @@ struct keeper {
 	int64_t sweep_ms, partition_ms, prune_ms, tidy_ms; /* when next */
 	bool revoking;                                     /* more is left than was done */
 	struct publisher publisher;
+	struct outbox outbox;
 };
 
 static const enum job_kind job_of_sweep[] = {[SWEEP_VALIDATE] = JOB_VALIDATE,
@@ -321,8 +324,10 @@ static void keep(struct keeper *k)
 {
 	bool db = process_db_ready(&k->process), rds = process_rds_ready(&k->process);
 
-	if (db)
+	if (db) {
 		process_heartbeat(&k->process);
+		outbox_empty(&k->outbox, &k->process);
+	}
 	if (db && take_turn(&k->partition_ms, PARTITION_MS))
 		make_partitions(k);
 	if (rds && take_turn(&k->prune_ms, PRUNE_MS))
@@ -351,13 +356,19 @@ int main(int argc, char **argv)
 	static const struct db_stmt *const stmts[] = {&sweep_due_stmt, &sweep_dead_stmt,
 		&closing_sweep_stmt, &partitions_stmt, &audit_seal_stmt, &revocation_sweep_stmt,
 		&certificates_tidy_stmt, &incident_keep_stmt, &crl_schedule_stmt, &crl_due_stmt,
-		&crl_files_stmt, &crl_part_stmt, &crl_overtaken_stmt, &issuer_files_stmt, NULL};
+		&crl_files_stmt, &crl_part_stmt, &crl_overtaken_stmt, &issuer_files_stmt,
+		REPLAY_REVOKE_STMTS, &journal_outbox_stmt, &journal_outbox_keys_stmt,
+		&journal_outbox_done_stmt, &journal_tidy_stmt, NULL};
 	static struct keeper keeper;
 
 	process_init(&keeper.process, argc, argv, "assay-keeper",
 		"The keeper of assay, an ACME certificate authority: queues what is due, "
 		"publishes, seals, tidies.",
 		stmts);
+	if (keeper.process.conf->journal.folder != NULL)
+		keeper.process.channel = OUTBOX_CHANNEL;
+	if (outbox_open(&keeper.outbox, &keeper.process) != OK)
+		return EXIT_FAILURE;
 	log_event(LOG_LEVEL_INFO, "started");
 	while (!stop_requested()) {
 		int64_t left;
@@ -369,9 +380,10 @@ int main(int argc, char **argv)
 			left = 0;
 		else if (left <= 0)
 			left = 1000;
-		process_wait(&keeper.process, -1, left);
+		process_wait(&keeper.process, process_db_fd(&keeper.process), left);
 	}
 	notify_stopping();
+	outbox_close(&keeper.outbox);
 	log_event(LOG_LEVEL_INFO, "stopped");
 	process_done(&keeper.process);
 	return EXIT_SUCCESS;

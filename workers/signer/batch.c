@@ -3,6 +3,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/store/entry.h"
 #include "workers/failpoint.h"
 #include "workers/signer/keys.h"
 
@@ -170,6 +171,61 @@ static void reserve_call(struct db_call *call, const struct column *c)
 	issuance_reserve_call(call, rows, c->count);
 }
 
+static void join_names(const struct issuance_job *job, struct buf *out)
+{
+	for (size_t i = 0; i < job->nnames; i++) {
+		if (i > 0)
+			buf_add_byte(out, ' ');
+		buf_add(out, job->names[i].ptr, job->names[i].len);
+	}
+}
+
+static void journal_item(struct batch *b, const struct item *item)
+{
+	CLEANUP_BUF struct buf names = {0};
+	CLEANUP_BUF struct buf payload = {0};
+
+	join_names(&item->job, &names);
+	entry_issue_append(&payload,
+		&(struct entry_issue){
+			.kind = ENTRY_CERTIFICATE,
+			.order = item->job.order,
+			.account = item->job.account,
+			.serial = bytes_of(item->draft.serial, SERIAL_LEN),
+			.issuer = bytes_of(item->verdict.issuer->sha256, 32),
+			.crl_shard = item->draft.crl_shard,
+			.not_before_us = item->verdict.not_before_us,
+			.not_after_us = item->verdict.not_after_us,
+			.spki_sha256 = bytes_of(item->verdict.csr->spki_sha256, 32),
+			.names = buf_bytes(&names),
+			.tbs = buf_bytes(&item->draft.tbs),
+		});
+	record_add(b->record, ENTRY_ISSUE, buf_bytes(&payload));
+}
+
+/* On its way to the disk; journal_wait waits for it. */
+static int journal_drafts(struct batch *b, const struct column *drafted)
+{
+	for (size_t i = 0; i < drafted->count; i++)
+		journal_item(b, drafted->items[i]);
+	return record_begin(b->record);
+}
+
+/* Behind this, the database knows every one of them, or it will never be signed. */
+static void journal_settled(struct batch *b, const struct column *drafted)
+{
+	CLEANUP(free) struct bytes *not_signed = xcalloc(drafted->count, sizeof(*not_signed));
+	CLEANUP_BUF struct buf payload = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < drafted->count; i++)
+		if (!drafted->items[i]->reserved)
+			not_signed[count++] = bytes_of(drafted->items[i]->draft.serial, SERIAL_LEN);
+	entry_settled_append(&payload, not_signed, count);
+	record_add(b->record, ENTRY_SETTLED, buf_bytes(&payload));
+	record_note(b->record);
+}
+
 static void note_refused(const struct column *c)
 {
 	for (size_t i = 0; i < c->count; i++) {
@@ -205,51 +261,90 @@ static void note_reserved(struct batch *b, const struct db_call *call)
 	}
 }
 
+/* What one transaction is made of. */
+struct recording {
+	struct column refused, postponed, waiting, drafted;
+	struct db_call refuse, postpone, wait, reserve;
+	struct db_call *calls[4];
+	size_t ncalls;
+};
+
+static void recording_done(struct recording *r)
+{
+	column_done(&r->refused);
+	column_done(&r->postponed);
+	column_done(&r->waiting);
+	column_done(&r->drafted);
+	db_call_done(&r->refuse);
+	db_call_done(&r->postpone);
+	db_call_done(&r->wait);
+	db_call_done(&r->reserve);
+}
+
+static void make_calls(struct recording *r, bool may_reserve)
+{
+	if (r->refused.count > 0) {
+		refuse_call(&r->refuse, &r->refused);
+		r->calls[r->ncalls++] = &r->refuse;
+	}
+	if (r->postponed.count > 0) {
+		issuance_defer_caa_call(&r->postpone, r->postponed.orders, r->postponed.attempts,
+			r->postponed.count);
+		r->calls[r->ncalls++] = &r->postpone;
+	}
+	if (r->waiting.count > 0) {
+		issuance_wait_call(&r->wait, r->waiting.orders, r->waiting.attempts,
+			r->waiting.count, WAIT_SECS);
+		r->calls[r->ncalls++] = &r->wait;
+	}
+	if (may_reserve && r->drafted.count > 0) {
+		reserve_call(&r->reserve, &r->drafted);
+		r->calls[r->ncalls++] = &r->reserve;
+	}
+}
+
+/* The disk and the database work at the same time; the key waits for both. */
+static int run_calls(struct batch *b, struct recording *r, int *ret_journal_err)
+{
+	bool drafts = r->drafted.count > 0;
+	int journal_err = drafts ? journal_drafts(b, &r->drafted) : OK;
+	bool journalling = drafts && journal_err == OK;
+	int err;
+
+	FAILPOINT("journalled");
+	make_calls(r, journalling);
+	err = r->ncalls > 0 ? db_run(b->db, r->calls, r->ncalls) : OK;
+	if (journalling)
+		journal_err = record_end(b->record);
+	*ret_journal_err = journal_err;
+	return err;
+}
+
 int batch_record(struct batch *b)
 {
-	CLEANUP_COLUMN struct column refused = column_of(b, is_refused);
-	CLEANUP_COLUMN struct column postponed = column_of(b, is_postponed);
-	CLEANUP_COLUMN struct column waiting = column_of(b, is_waiting);
-	CLEANUP_COLUMN struct column drafted = column_of(b, is_drafted);
-	struct db_call refuse = {0}, postpone = {0}, wait = {0}, reserve = {0};
-	struct db_call *calls[4];
-	size_t n = 0;
-	int err = OK;
+	struct recording r = {
+		.refused = column_of(b, is_refused),
+		.postponed = column_of(b, is_postponed),
+		.waiting = column_of(b, is_waiting),
+		.drafted = column_of(b, is_drafted),
+	};
+	int journal_err, err = run_calls(b, &r, &journal_err);
 
-	if (refused.count > 0) {
-		refuse_call(&refuse, &refused);
-		calls[n++] = &refuse;
+	if (r.refused.count > 0 && r.refuse.err == OK)
+		note_refused(&r.refused);
+	if (r.postponed.count > 0 && r.postpone.err == OK)
+		note_postponed(&r.postponed);
+	if (r.waiting.count > 0 && r.wait.err == OK)
+		note_waiting(&r.waiting);
+	FAILPOINT("reserved");
+	if (r.drafted.count > 0 && journal_err == OK) {
+		if (r.reserve.err == OK)
+			note_reserved(b, &r.reserve);
+		journal_settled(b, &r.drafted);
 	}
-	if (postponed.count > 0) {
-		issuance_defer_caa_call(&postpone, postponed.orders, postponed.attempts,
-			postponed.count);
-		calls[n++] = &postpone;
-	}
-	if (waiting.count > 0) {
-		issuance_wait_call(&wait, waiting.orders, waiting.attempts, waiting.count,
-			WAIT_SECS);
-		calls[n++] = &wait;
-	}
-	if (drafted.count > 0) {
-		reserve_call(&reserve, &drafted);
-		calls[n++] = &reserve;
-	}
-	if (n > 0)
-		err = db_run(b->db, calls, n);
-	if (refused.count > 0 && refuse.err == OK)
-		note_refused(&refused);
-	if (postponed.count > 0 && postpone.err == OK)
-		note_postponed(&postponed);
-	if (waiting.count > 0 && wait.err == OK)
-		note_waiting(&waiting);
-	if (drafted.count > 0 && reserve.err == OK)
-		note_reserved(b, &reserve);
-	db_call_done(&refuse);
-	db_call_done(&postpone);
-	db_call_done(&wait);
-	db_call_done(&reserve);
+	recording_done(&r);
 	FAILPOINT("recorded");
-	return err;
+	return err != OK ? err : journal_err;
 }
 
 static bool lease_is_usable(const struct batch *b)

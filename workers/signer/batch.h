@@ -2,11 +2,12 @@
  * in order.
  *
  * claim → decide and prove → record (one committed transaction: refusals, postponements,
- * reservations) → sign → issue (one transaction). Whatever happens between two steps, no signature
- * exists without a committed serial, and the next claim of the order finds out how far this one
- * came. */
+ * reservations; and, at the same time, the journal outside the database) → sign → issue (one
+ * transaction). Whatever happens between two steps, no signature exists without a committed serial
+ * and a record in the journal, and the next claim of the order finds out how far this one came. */
 #pragma once
 
+#include "workers/record.h"
 #include "workers/signer/prove.h"
 #include "workers/worker.h"
 
@@ -30,6 +31,7 @@ struct batch {
 	const struct conf *conf;
 	const struct issuer_set *issuers;
 	struct db *db;
+	struct record *record;
 	struct db_call claim;
 	struct item *items;
 	size_t count;

@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/store/entry.h"
 #include "lib/store/responder.h"
 #include "workers/failpoint.h"
 #include "workers/signer/keys.h"
@@ -42,22 +43,63 @@ static int refuse(struct db *db, const struct responder_job *job, const char *wh
 	return err;
 }
 
-/* *ret_accepted: recorded, and so to be signed. */
-static int reserve(struct db *db, const struct responder_job *job,
+/* On its way to the disk. */
+static int journal_draft(const struct responder_shop *shop, const struct responder_job *job,
+	const struct responder_draft *draft)
+{
+	CLEANUP_BUF struct buf payload = {0};
+	uint8_t spki_sha256[32];
+
+	if (!record_ready(shop->record, shop->db))
+		return ERR_INTERNAL;
+	ossl_sha256_of(job->spki, spki_sha256);
+	entry_issue_append(&payload,
+		&(struct entry_issue){
+			.kind = ENTRY_RESPONDER,
+			.order = job->id,
+			.serial = bytes_of(draft->serial, sizeof(draft->serial)),
+			.issuer = job->issuer,
+			.not_before_us = draft->not_before_us,
+			.not_after_us = draft->not_after_us,
+			.spki_sha256 = bytes_of(spki_sha256, sizeof(spki_sha256)),
+			.tbs = buf_bytes(&draft->tbs),
+		});
+	record_add(shop->record, ENTRY_ISSUE, buf_bytes(&payload));
+	return record_begin(shop->record);
+}
+
+static void journal_settled(const struct responder_shop *shop, const struct responder_draft *draft,
+	bool accepted)
+{
+	CLEANUP_BUF struct buf payload = {0};
+	struct bytes serial = bytes_of(draft->serial, sizeof(draft->serial));
+
+	entry_settled_append(&payload, &serial, !accepted);
+	record_add(shop->record, ENTRY_SETTLED, buf_bytes(&payload));
+	record_note(shop->record);
+}
+
+/* *ret_accepted: recorded here and there, and so to be signed. */
+static int reserve(const struct responder_shop *shop, const struct responder_job *job,
 	const struct responder_draft *draft, bool *ret_accepted)
 {
 	struct db_call call = {0};
-	int err;
+	int err = journal_draft(shop, job, draft), journal_err;
 
+	if (err != OK)
+		return err;
 	responder_reserve_call(&call, &job->id, job->attempt,
 		bytes_of(draft->serial, sizeof(draft->serial)), buf_bytes(&draft->tbs),
 		draft->not_before_us, draft->not_after_us);
-	err = db_run_one(db, &call);
-	if (err == OK)
-		*ret_accepted = responder_accepted(&call);
+	err = db_run_one(shop->db, &call);
+	journal_err = record_end(shop->record);
+	if (journal_err == OK) {
+		*ret_accepted = err == OK && responder_accepted(&call);
+		journal_settled(shop, draft, *ret_accepted);
+	}
 	db_call_done(&call);
 	FAILPOINT("responder_reserved");
-	return err;
+	return err != OK ? err : journal_err;
 }
 
 static int issue(struct db *db, const struct responder_job *job,
@@ -79,12 +121,12 @@ static int issue(struct db *db, const struct responder_job *job,
 	return err;
 }
 
-static int sign_and_issue(struct db *db, const struct responder_job *job,
+static int sign_and_issue(const struct responder_shop *shop, const struct responder_job *job,
 	const struct issuer *issuer, const struct responder_draft *draft, int64_t until_mono_us)
 {
 	CLEANUP_BUF struct buf certificate = {0};
 	bool accepted = false;
-	int err = reserve(db, job, draft, &accepted);
+	int err = reserve(shop, job, draft, &accepted);
 
 	if (err != OK || !accepted)
 		return err;
@@ -99,7 +141,7 @@ static int sign_and_issue(struct db *db, const struct responder_job *job,
 		return OK;
 	}
 	FAILPOINT("responder_signed");
-	return issue(db, job, draft, &certificate);
+	return issue(shop->db, job, draft, &certificate);
 }
 
 static int certify(const struct responder_shop *shop, const struct responder_job *job,
@@ -122,7 +164,7 @@ static int certify(const struct responder_shop *shop, const struct responder_job
 			"findings", findings.len > 0 ? buf_str(&findings) : err_name(err));
 		return refuse(shop->db, job, "the certificate did not pass its checks");
 	}
-	err = sign_and_issue(shop->db, job, issuer, &draft, until_mono_us);
+	err = sign_and_issue(shop, job, issuer, &draft, until_mono_us);
 	responder_draft_done(&draft);
 	return err;
 }

@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/store/crl.h"
 #include "lib/store/issuance.h"
+#include "lib/store/replay.h"
 #include "lib/store/responder.h"
 #include "workers/failpoint.h"
 #include "workers/harden.h"
@@ -24,6 +25,7 @@
 struct signer {
 	struct issuer_set issuers;
 	struct crl_thread *crls;
+	struct record record;
 	bool clock_checked;
 	bool clock_sane;
 	int64_t clock_mono_us; /* of the last check */
@@ -45,6 +47,7 @@ static const struct db_stmt *const signer_stmts[] = {
 	&issuance_defer_caa_stmt,
 	&issuance_wait_stmt,
 	&issuer_record_stmt,
+	REPLAY_ISSUE_STMTS,
 	&crl_register_stmt,
 	&responder_claim_stmt,
 	&responder_reserve_stmt,
@@ -206,11 +209,25 @@ static int signer_start(struct worker *w)
 			F_STR("error", err_name(err)));
 		return err;
 	}
-	err = check_suffixes(worker_conf(w));
+	err = record_open(&s->record, worker_conf(w), signer_ops.program, worker_host(w),
+		"no certificates are signed: the journal is not usable");
+	if (err == OK)
+		err = check_suffixes(worker_conf(w));
 	if (err != OK)
 		return err;
 	s->crls = crl_thread_start(w);
-	return take_issuers(w, s);
+	err = take_issuers(w, s);
+	if (err == OK)
+		(void)record_ready(&s->record, worker_db(w));
+	return err;
+}
+
+/* A new connection: the database behind it may be a backup that was restored. */
+static void signer_flush(struct worker *w)
+{
+	struct signer *s = worker_state(w);
+
+	(void)record_ready(&s->record, worker_db(w));
 }
 
 /* SIGHUP: with an issuer that cannot be used, those from before go on; the log has said why. */
@@ -299,20 +316,25 @@ static size_t part_crls(struct worker *w, struct signer *s, struct job *jobs, si
 static void issue(struct worker *w, const struct job *jobs, size_t count)
 {
 	struct signer *s = worker_state(w);
-	struct batch b = {.conf = worker_conf(w), .issuers = &s->issuers, .db = worker_db(w)};
+	struct batch b = {.conf = worker_conf(w),
+		.issuers = &s->issuers,
+		.db = worker_db(w),
+		.record = &s->record};
 	int err = check_clock(s, b.db);
 
 	/* Unclaimed and acknowledged: the keeper's sweep brings the orders back, however long the
-	 * clocks are wrong, or no key can be reached. */
-	if (err == OK && (!s->clock_sane || !check_keys(s))) {
+	 * clocks are wrong, no key can be reached, or the journal's disk is full. */
+	if (err == OK && (!s->clock_sane || !check_keys(s) || !record_ready(&s->record, b.db))) {
 		worker_done(w, jobs, count);
 		return;
 	}
 	if (err == OK)
 		err = run_batch(w, s, &b, jobs, count);
 	if (err == OK)
-		err = responders_certify(&(struct responder_shop){b.conf, b.issuers, b.db}, jobs,
-			count);
+		err = responders_certify(&(struct responder_shop){b.conf, b.issuers, b.db,
+						 b.record},
+			jobs, count);
+	record_save(&s->record, b.db);
 	if (err == OK) {
 		announce(w, &b);
 		FAILPOINT("announced");
@@ -343,6 +365,9 @@ static void signer_drain(struct worker *w)
 
 	crl_thread_stop(s->crls);
 	s->crls = NULL;
+	s->record.saved_ms = 0;
+	record_save(&s->record, worker_db(w));
+	record_close(&s->record);
 }
 
 const struct worker_ops signer_ops = {
@@ -351,6 +376,7 @@ const struct worker_ops signer_ops = {
 	.stmts = signer_stmts,
 	.start = signer_start,
 	.batch = signer_batch,
+	.flush = signer_flush,
 	.drain = signer_drain,
 	.reload = signer_reload,
 };
