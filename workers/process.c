@@ -184,8 +184,8 @@ bool process_db_ready(struct process *p)
 		return false;
 	if (p->db == NULL) {
 		p->db = db_new(p->conf->database.uri, p->program, p->db_password, p->stmts);
-		if (p->channel != NULL)
-			db_listen(p->db, p->channel);
+		if (p->listen_sql != NULL)
+			db_listen(p->db, p->listen_sql);
 	}
 	err = db_ensure(p->db);
 	if (err == OK)
@@ -197,7 +197,7 @@ bool process_db_ready(struct process *p)
 
 int process_db_fd(const struct process *p)
 {
-	return p->db != NULL && p->channel != NULL ? db_fd(p->db) : -1;
+	return p->db != NULL && p->listen_sql != NULL ? db_fd(p->db) : -1;
 }
 
 bool process_rds_ready(struct process *p)

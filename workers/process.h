@@ -29,7 +29,7 @@ struct process {
 	char host[65];
 	char *db_password;
 	char *rds_password;
-	const char *channel;          /* of the database, to listen to; NULL: none */
+	const char *listen_sql;       /* LISTEN for each database session; NULL: none */
 	const struct db_stmt **stmts; /* the program's and the heartbeat's */
 	struct db *db;                /* NULL until the first connection */
 	struct rds *rds;
@@ -51,7 +51,8 @@ bool process_rds_ready(struct process *p);
 bool process_both_ready(struct process *p);
 /* One more connection to the database, for another thread; not connected yet: db_ensure. */
 struct db *process_new_db(const struct process *p, const struct db_stmt *const stmts[]);
-/* Readable when the database has something to say to a listener (channel); -1 while it is away. */
+/* Readable when the database has something to say to a listener (listen_sql); -1 while it is away.
+ */
 int process_db_fd(const struct process *p);
 /* One more Redis connection, for another thread. */
 struct rds *process_new_rds(const struct process *p);

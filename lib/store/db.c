@@ -45,7 +45,7 @@ struct db {
 	char *conninfo;
 	char *role;
 	char *password;
-	char *listen_sql; /* NULL: to nothing */
+	const char *listen_sql; /* NULL: to nothing */
 	bool notified;
 	uint64_t connections;
 	const struct db_stmt *const *table;
@@ -523,7 +523,6 @@ void db_close(struct db *db)
 	if (db->password != NULL)
 		explicit_bzero(db->password, strlen(db->password));
 	free(db->password);
-	free(db->listen_sql);
 	free(db);
 }
 
@@ -550,15 +549,9 @@ uint64_t db_connections(const struct db *db)
 
 /* ---- notifications ---- */
 
-void db_listen(struct db *db, const char *channel)
+void db_listen(struct db *db, const char *sql)
 {
-	CLEANUP_BUF struct buf sql = {0};
-
-	/* A word of ours, not a text from outside. */
-	assert(strspn(channel, "abcdefghijklmnopqrstuvwxyz_") == strlen(channel));
-	buf_addf(&sql, "LISTEN %s", channel);
-	free(db->listen_sql);
-	db->listen_sql = buf_take_str(&sql);
+	db->listen_sql = sql;
 }
 
 bool db_notified(struct db *db)

@@ -106,8 +106,8 @@ MUST_CHECK int db_ensure(struct db *db);
 /* How often it connected: another number is another session, perhaps with another state of things.
  */
 uint64_t db_connections(const struct db *db);
-/* Every session hears of NOTIFY on this channel, from the next connection on. */
-void db_listen(struct db *db, const char *channel);
+/* Every session from the next connection on begins with this statement (kept), a LISTEN. */
+void db_listen(struct db *db, const char *sql);
 /* True when there was one since the last call. The socket (-1: none) is readable when one may be
  * there. */
 bool db_notified(struct db *db);

@@ -366,7 +366,7 @@ int main(int argc, char **argv)
 		"publishes, seals, tidies.",
 		stmts);
 	if (keeper.process.conf->journal.folder != NULL)
-		keeper.process.channel = OUTBOX_CHANNEL;
+		keeper.process.listen_sql = OUTBOX_LISTEN;
 	if (outbox_open(&keeper.outbox, &keeper.process) != OK)
 		return EXIT_FAILURE;
 	log_event(LOG_LEVEL_INFO, "started");

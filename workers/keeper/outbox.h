@@ -1,12 +1,12 @@
 /* outbox.h — revocations and blocked keys from the database into the keeper's journal. Whoever made
  * them, by ACME, psql or assayctl, wrote a row in the same transaction; the database wakes the
- * keeper when it commits (NOTIFY on OUTBOX_CHANNEL). */
+ * keeper when it commits (NOTIFY). */
 #pragma once
 
 #include "workers/process.h"
 #include "workers/record.h"
 
-#define OUTBOX_CHANNEL "assay_journal"
+#define OUTBOX_LISTEN "LISTEN assay_journal"
 
 struct outbox {
 	struct record record;
