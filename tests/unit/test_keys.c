@@ -292,8 +292,8 @@ static X509 *cross_sign(const struct test_ca *ca, const struct test_ca *by, int6
 	const struct authority_name name = {NULL, NULL, "Test Issuing"};
 	X509 *cross = NULL;
 
-	assert_int_equal(authority_issuing_new(by->root_key, by->root, ca->key, &name, NULL,
-				 now_us, &cross),
+	assert_int_equal(authority_issuing_new(by->root_key, by->root, ca->key, &name, NULL, now_us,
+				 &cross),
 		OK);
 	return cross;
 }
