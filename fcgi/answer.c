@@ -44,6 +44,27 @@ void answer_header(struct answer *a, const char *name, const char *fmt, ...)
 	buf_add_str(&a->headers, "\r\n");
 }
 
+/* RFC 9773 section 5. */
+static int problem_of_replaces(enum store_code code, struct problem *pb)
+{
+	switch (code) {
+	case STORE_REPLACES_UNKNOWN:
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"\"replaces\" names no certificate of this CA");
+	case STORE_REPLACES_OTHERS:
+		return problem_set(pb, PROBLEM_UNAUTHORIZED,
+			"the certificate that \"replaces\" names is another account's");
+	case STORE_REPLACES_UNLIKE:
+		return problem_set(pb, PROBLEM_MALFORMED,
+			"the certificate that \"replaces\" names has no identifier in common with "
+			"the order");
+	default: /* STORE_REPLACED */
+		return problem_set(pb, PROBLEM_ALREADY_REPLACED,
+			"another order replaces that certificate already; order without "
+			"\"replaces\" if you want one more");
+	}
+}
+
 int problem_of_store(enum store_code code, struct problem *pb)
 {
 	int err;
@@ -98,19 +119,10 @@ int problem_of_store(enum store_code code, struct problem *pb)
 		pb->retry_after_secs = STOPPED_RETRY_SECS;
 		return err;
 	case STORE_REPLACES_UNKNOWN:
-		return problem_set(pb, PROBLEM_MALFORMED,
-			"\"replaces\" names no certificate of this CA");
 	case STORE_REPLACES_OTHERS:
-		return problem_set(pb, PROBLEM_UNAUTHORIZED,
-			"the certificate that \"replaces\" names is another account's");
 	case STORE_REPLACES_UNLIKE:
-		return problem_set(pb, PROBLEM_MALFORMED,
-			"the certificate that \"replaces\" names has no identifier in common with "
-			"the order");
 	case STORE_REPLACED:
-		return problem_set(pb, PROBLEM_ALREADY_REPLACED,
-			"another order replaces that certificate already; order without "
-			"\"replaces\" if you want one more");
+		return problem_of_replaces(code, pb);
 	}
 	return ERR_INTERNAL;
 }

@@ -25,21 +25,6 @@
 static const char TIMEOUT_SQL[] = "SELECT (1000 * extract(epoch FROM "
 				  "current_setting('statement_timeout')::interval))::bigint";
 
-static const Oid TYPE_OIDS[] = {
-	[DB_T_IDENT] = OID_UUID,
-	[DB_T_TEXT] = OID_TEXT,
-	[DB_T_BYTES] = OID_BYTEA,
-	[DB_T_INT] = OID_INT4,
-	[DB_T_BIGINT] = OID_INT8,
-	[DB_T_BOOL] = OID_BOOL,
-	[DB_T_TIME] = OID_TIMESTAMPTZ,
-	[DB_T_IDENTS] = OID_UUID_ARRAY,
-	[DB_T_TEXTS] = OID_TEXT_ARRAY,
-	[DB_T_BYTESES] = OID_BYTEA_ARRAY,
-	[DB_T_INTS] = OID_INT4_ARRAY,
-	[DB_T_TIMES] = OID_TIMESTAMPTZ_ARRAY,
-};
-
 struct db {
 	int silence_ms; /* how long a living server may say nothing */
 	char *conninfo;
@@ -424,7 +409,7 @@ static int prepare_all(struct db *db)
 
 		assert(s->nparams <= DB_PARAMS_MAX);
 		for (int i = 0; i < s->nparams; i++)
-			types[i] = TYPE_OIDS[s->params[i]];
+			types[i] = db_type_oid(s->params[i]);
 		if (PQsendPrepare(db->conn, s->name, s->sql, s->nparams, types) != 1)
 			return fail(db, ERR_DB, s->name, PQerrorMessage(db->conn));
 	}

@@ -5,6 +5,26 @@
 
 #include <assert.h>
 
+static const unsigned TYPE_OIDS[] = {
+	[DB_T_IDENT] = OID_UUID,
+	[DB_T_TEXT] = OID_TEXT,
+	[DB_T_BYTES] = OID_BYTEA,
+	[DB_T_INT] = OID_INT4,
+	[DB_T_BIGINT] = OID_INT8,
+	[DB_T_BOOL] = OID_BOOL,
+	[DB_T_TIME] = OID_TIMESTAMPTZ,
+	[DB_T_IDENTS] = OID_UUID_ARRAY,
+	[DB_T_TEXTS] = OID_TEXT_ARRAY,
+	[DB_T_BYTESES] = OID_BYTEA_ARRAY,
+	[DB_T_INTS] = OID_INT4_ARRAY,
+	[DB_T_TIMES] = OID_TIMESTAMPTZ_ARRAY,
+};
+
+unsigned db_type_oid(enum db_type type)
+{
+	return TYPE_OIDS[type];
+}
+
 static void put_u32(struct buf *buf, uint32_t v)
 {
 	const uint8_t be[4] = {(uint8_t)(v >> 24), (uint8_t)(v >> 16), (uint8_t)(v >> 8),

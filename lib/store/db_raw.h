@@ -29,6 +29,8 @@ bool db_is_ordered(struct db_call *const calls[], size_t count);
 /* The calls in order of rank and row, those that run alone last; how many others there are. */
 size_t db_order(struct db_call *const calls[], size_t count, struct db_call *ret[]);
 
+/* The type that a parameter is sent as. */
+unsigned db_type_oid(enum db_type type);
 unsigned db_raw_type(const struct db_result *r, int col);
 /* A field's bytes; asserts that there is one, in binary, and that it is not NULL. */
 struct bytes db_raw(const struct db_result *r, int row, int col);
