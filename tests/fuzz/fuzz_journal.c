@@ -75,8 +75,8 @@ static void read_file(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	/* A checksum is hard to hit: payloads are tried without one, too. */
-	for (uint8_t type = ENTRY_ISSUE; type <= ENTRY_CRL; type++)
-		check_entry(type, bytes_of(data, size));
+	for (int type = ENTRY_ISSUE; type <= ENTRY_CRL; type++)
+		check_entry((uint8_t)type, bytes_of(data, size));
 	read_file(data, size);
 	return 0;
 }
