@@ -20,7 +20,9 @@ static int64_t time_or_min(const struct db_result *r, int col)
 
 static struct bytes text_or_none(const struct db_result *r, int col)
 {
-	return db_is_null(r, 0, col) ? (struct bytes){0} : db_bytes(r, 0, col);
+	struct bytes none = {0};
+
+	return db_is_null(r, 0, col) ? none : db_bytes(r, 0, col);
 }
 
 enum store_code renewal_info_result(const struct db_call *c, struct renewal_row *ret)

@@ -340,27 +340,27 @@ static void dates_are_proper_in_order_and_as_expected(void **state)
 static void times_that_are_none_are_refused(void **state)
 {
 	static const struct {
-		uint8_t tag;
 		const char *text;
+		uint8_t tag;
 		bool good;
 	} cases[] = {
-		{DER_UTC_TIME, "270115080000Z", true},
-		{DER_UTC_TIME, "280229235959Z", true},
-		{DER_UTC_TIME, "270229000000Z", false},
-		{DER_UTC_TIME, "2701150800Z", false},
-		{DER_UTC_TIME, "270115080000+0000", false},
-		{DER_UTC_TIME, "271315080000Z", false},
-		{DER_UTC_TIME, "270100080000Z", false},
-		{DER_UTC_TIME, "270115240000Z", false},
-		{DER_UTC_TIME, "270115086000Z", false},
-		{DER_UTC_TIME, "270115080060Z", false},
-		{DER_UTC_TIME, "27011508000 Z", false},
-		{DER_UTC_TIME, "270115080000z", false},
-		{DER_UTC_TIME, "", false},
-		{DER_GENERALIZED_TIME, "20500101000000Z", true},
-		{DER_GENERALIZED_TIME, "20490101000000Z", false},
-		{DER_GENERALIZED_TIME, "20500101000000.5Z", false},
-		{DER_IA5_STRING, "270115080000Z", false},
+		{"270115080000Z", DER_UTC_TIME, true},
+		{"280229235959Z", DER_UTC_TIME, true},
+		{"270229000000Z", DER_UTC_TIME, false},
+		{"2701150800Z", DER_UTC_TIME, false},
+		{"270115080000+0000", DER_UTC_TIME, false},
+		{"271315080000Z", DER_UTC_TIME, false},
+		{"270100080000Z", DER_UTC_TIME, false},
+		{"270115240000Z", DER_UTC_TIME, false},
+		{"270115086000Z", DER_UTC_TIME, false},
+		{"270115080060Z", DER_UTC_TIME, false},
+		{"27011508000 Z", DER_UTC_TIME, false},
+		{"270115080000z", DER_UTC_TIME, false},
+		{"", DER_UTC_TIME, false},
+		{"20500101000000Z", DER_GENERALIZED_TIME, true},
+		{"20490101000000Z", DER_GENERALIZED_TIME, false},
+		{"20500101000000.5Z", DER_GENERALIZED_TIME, false},
+		{"270115080000Z", DER_IA5_STRING, false},
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
