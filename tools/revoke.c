@@ -196,7 +196,7 @@ static int64_t show(struct db *db, const struct revoke_options *o)
 	if (found.missing > 0)
 		die("revoke: %lld of %lld are unknown, have expired or are not selected; nothing "
 		    "was revoked",
-			(long long)found.missing, (long long)(found.found + found.missing));
+			(long long)found.missing, (long long)found.found + found.missing);
 	show_sample(db, o);
 	if (found.found > o->shown)
 		printf("… and %lld more\n", (long long)(found.found - o->shown));

@@ -330,7 +330,7 @@ static int read_lines(struct reader *r, struct bytes text)
 	return section_end(r);
 }
 
-/* ---- what only the whole file can show ---- */
+/* ---- at the end ---- */
 
 /* Sections that were not written consist of defaults; there is always one profile. */
 static int add_missing_sections(struct reader *r)
@@ -353,145 +353,15 @@ static int add_missing_sections(struct reader *r)
 	return section_end(r);
 }
 
-/* A profile without issuers uses every one; those that it names must exist. */
-static int resolve_issuers(struct reader *r, struct conf_profile *profile)
-{
-	const struct conf_section *issuers = section_find("issuer");
-	struct conf_list *list = &profile->issuers;
-
-	for (size_t i = 0; i < list->count; i++) {
-		struct nearest n = {.word = list->items[i]};
-
-		if (element_exists(r->conf, issuers, list->items[i]))
-			continue;
-		for (size_t j = 0; j < r->conf->nissuers; j++)
-			nearest_offer(&n, r->conf->issuers[j].name);
-		return fail_at(r, r->line, "[profile %s] names the issuer %s; %s%s%s",
-			profile->name, list->items[i],
-			n.best != NULL ? "did you mean " : "add its section [issuer ",
-			n.best != NULL ? n.best : list->items[i], n.best != NULL ? "?" : "]");
-	}
-	if (list->count > 0 || r->conf->nissuers == 0)
-		return OK;
-	list->items = xcalloc(r->conf->nissuers, sizeof(*list->items));
-	for (; list->count < r->conf->nissuers; list->count++)
-		list->items[list->count] = xstrdup(r->conf->issuers[list->count].name);
-	return OK;
-}
-
-/* Before a certificate is valid it cannot be renewed. */
-static int check_renewal(struct reader *r, const struct conf_profile *profile)
-{
-	if (profile->renewal.secs < profile->validity_secs)
-		return OK;
-	return fail_at(r, r->line,
-		"[profile %s] renewal_window is not shorter than validity; write how long before "
-		"the end it shall be, or a share",
-		profile->name);
-}
-
-/* TCP is open to whoever can reach it: nobody is let in without a password there. */
-static int check_redis(struct reader *r)
-{
-	const struct conf *conf = r->conf;
-
-	if (conf->redis.address != NULL && conf->redis.passwords == NULL)
-		return fail_at(r, r->line,
-			"[redis] address needs passwords; add the folder that assayctl init made");
-	return OK;
-}
-
-/* BR 7.1.2.11.2: only what is over within seven days may go without a list (or OCSP). */
-static int check_profile_crl(struct reader *r, const struct conf_profile *profile)
-{
-	if (profile->crl || profile->validity_secs <= CONF_SHORT_LIVED_SECS)
-		return OK;
-	return fail_at(r, r->line,
-		"[profile %s] has crl = no, and certificates of more than 7d must be revocable; "
-		"leave it out, or shorten validity",
-		profile->name);
-}
-
-/* What the keeper writes below one folder, so the host does not tell two files apart. */
-static bool is_same_file(const char *a_url, const char *b_url)
-{
-	size_t scheme = strlen("http://");
-
-	return a_url != NULL && b_url != NULL &&
-		strcmp(strchr(a_url + scheme, '/'), strchr(b_url + scheme, '/')) == 0;
-}
-
-static int check_issuer_files(struct reader *r, size_t i)
-{
-	const struct conf_issuer *issuers = r->conf->issuers;
-
-	for (size_t j = 0; j < i; j++) {
-		if (is_same_file(issuers[i].crl_url, issuers[j].crl_url) ||
-			is_same_file(issuers[i].ca_issuers_url, issuers[j].ca_issuers_url))
-			return fail_at(r, r->line,
-				"[issuer %s] and [issuer %s] would publish the same files; give "
-				"each its own path in crl_url and ca_issuers_url",
-				issuers[j].name, issuers[i].name);
-	}
-	return OK;
-}
-
-static int check_crl(struct reader *r)
-{
-	const struct conf *conf = r->conf;
-	int err = OK;
-
-	if (conf->crl.refresh_secs * 2 > conf->crl.validity_secs)
-		return fail_at(r, r->line,
-			"[crl] refresh is more than half of validity; shorten it, so that a list "
-			"is replaced well before its end");
-	for (size_t i = 0; err == OK && i < conf->nprofiles; i++)
-		err = check_profile_crl(r, &conf->profiles[i]);
-	for (size_t i = 0; err == OK && i < conf->nissuers; i++)
-		err = check_issuer_files(r, i);
-	return err;
-}
-
-static int check_ocsp(struct reader *r)
-{
-	const struct conf *conf = r->conf;
-
-	/* A responder is replaced when a third of its time is left, and no response outlives its
-	 * responder. */
-	if (conf->ocsp.responder_secs < 3 * conf->ocsp.validity_secs)
-		return fail_at(r, r->line,
-			"[ocsp] responder_validity is less than three times validity; lengthen it, "
-			"so that no response ends early for its responder's sake");
-	return OK;
-}
-
 static int check_whole(struct reader *r)
 {
-	struct conf *conf = r->conf;
+	CLEANUP_STR char *advice = NULL;
 	int err = add_missing_sections(r);
 
-	if (err == OK)
-		err = check_redis(r);
-	for (size_t i = 0; err == OK && i < conf->nprofiles; i++) {
-		err = resolve_issuers(r, &conf->profiles[i]);
-		if (err == OK)
-			err = check_renewal(r, &conf->profiles[i]);
-	}
-	if (err == OK)
-		err = check_crl(r);
-	if (err == OK)
-		err = check_ocsp(r);
 	if (err != OK)
 		return err;
-	for (size_t i = 0; i < conf->nissuers; i++) {
-		if (conf->issuers[i].active_from_us >= conf->issuers[i].active_until_us)
-			return fail_at(r, r->line,
-				"[issuer %s] is active until before it is active from",
-				conf->issuers[i].name);
-		if (conf->issuers[i].chain == NULL)
-			conf->issuers[i].chain = xstrdup(conf->issuers[i].certificate);
-	}
-	return OK;
+	err = conf_check_whole(r->conf, &advice);
+	return err == OK ? OK : fail_at(r, r->line, "%s", advice);
 }
 
 /* ---- the file ---- */

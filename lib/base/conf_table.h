@@ -53,6 +53,10 @@ MUST_CHECK int conf_value_set(const struct conf_key *key, const char *text, cons
 	void *target, char **ret_advice);
 void conf_value_done(const struct conf_key *key, void *target);
 
+/* Whether settings fit each other; fills in what depends on others. On failure *ret_advice says
+ * what is wrong and what to write instead (free it). */
+MUST_CHECK int conf_check_whole(struct conf *conf, char **ret_advice);
+
 /* The checks of conf_check.c; see conf_key.check. */
 const char *conf_check_base_url(const char *text);
 const char *conf_check_url(const char *text);

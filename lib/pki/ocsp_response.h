@@ -15,11 +15,11 @@ enum ocsp_cert_status { OCSP_CERT_GOOD, OCSP_CERT_REVOKED, OCSP_CERT_UNKNOWN };
 /* Times are wall clock, in whole seconds (RFC 6960 section 4.2.2.1); the rest is cut off. */
 struct ocsp_single {
 	const struct ocsp_id *issuer;
-	enum ocsp_hash hash; /* names the issuer in the CertID */
 	struct bytes serial; /* contents of the INTEGER */
+	enum ocsp_hash hash; /* names the issuer in the CertID */
 	enum ocsp_cert_status status;
-	int64_t revoked_us; /* of OCSP_CERT_REVOKED */
 	int reason;         /* CRLReason; unspecified (0) and -1 are left out (BR 7.3) */
+	int64_t revoked_us; /* of OCSP_CERT_REVOKED */
 	int64_t this_update_us, next_update_us;
 	int64_t archive_cutoff_us; /* RFC 6960 section 4.4.4; INT64_MIN: left out */
 };

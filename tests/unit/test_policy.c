@@ -230,10 +230,12 @@ static void a_changed_list_is_read_again_and_a_broken_one_leaves_the_old(void **
 
 	assert_true(is_public(conf, "one.test") && !is_public(conf, "twofold.test"));
 	again = write_list("twofold.test");
+	assert_string_equal(again, path);
 	assert_true(is_public(conf, "one.test")); /* until it is asked for */
 	assert_int_equal(suffixes_load(conf), OK);
 	assert_true(!is_public(conf, "one.test") && is_public(conf, "twofold.test"));
 	broken = scratch_write("list.dat", bytes_str("one.test\n"), 0644);
+	assert_string_equal(broken, path);
 	assert_int_equal(suffixes_load(conf), ERR_INTERNAL);
 	assert_true(is_public(conf, "twofold.test"));
 }

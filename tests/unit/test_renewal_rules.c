@@ -34,6 +34,9 @@ static void the_example_of_the_rfc_is_read(void **state)
 
 static void what_is_no_id_is_refused(void **state)
 {
+	static const char key_id_of_65_octets[] =
+		"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ"
+		"EBAQE.AQ";
 	static const char *const texts[] = {
 		"",
 		".",
@@ -55,10 +58,7 @@ static void what_is_no_id_is_refused(void **state)
 		"AA.AAE",                          /* 00 01: not the shortest form */
 		"AA.gA",                           /* 80: negative */
 		"AA.AQEBAQEBAQEBAQEBAQEBAQEBAQEB", /* 21 octets */
-		/* A key identifier of 65 octets. */
-		"AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ"
-		"EB"
-		"AQE.AQ",
+		key_id_of_65_octets,
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {

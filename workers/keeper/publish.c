@@ -30,7 +30,7 @@
 /* One pass. */
 struct pass {
 	struct process *p;
-	int folder; /* open */
+	int folder; /* open; -1: none */
 	int fresh;  /* NEW_FOLDER, open */
 	int written;
 	bool failed; /* something is to be tried again */
@@ -38,7 +38,7 @@ struct pass {
 
 /* Where one file belongs. */
 struct place {
-	int folder; /* open */
+	int folder; /* open; -1: none */
 	char name[256];
 };
 
@@ -56,6 +56,13 @@ static void close_fd(const int *fd)
 		(void)close(*fd);
 }
 #define CLEANUP_FD __attribute__((cleanup(close_fd)))
+
+static void place_done(const struct place *place)
+{
+	close_fd(&place->folder);
+}
+
+#define CLEANUP_PLACE __attribute__((cleanup(place_done)))
 
 static void tell(struct bytes path, const char *what, const char *cause)
 {
@@ -299,15 +306,14 @@ static void report_overtaken(struct pass *pass, const struct crl_file *file, int
 
 static void publish_list(struct pass *pass, const struct crl_file *file)
 {
-	CLEANUP_FD int folder = -1, there = -1;
-	struct place place;
+	CLEANUP_PLACE struct place place = {.folder = -1};
+	CLEANUP_FD int there = -1;
 	int64_t number;
 
 	if (find_place(pass->folder, file->path, &place) != OK) {
 		fail(pass, file->path, "there is no place for a revocation list", strerror(errno));
 		return;
 	}
-	folder = place.folder;
 	there = open_published(&place);
 	if (there >= 0 && has_hash(there, (uint64_t)file->size, file->sha256))
 		return;
@@ -359,16 +365,15 @@ static int write_certificate(struct pass *pass, struct bytes der, const struct p
 
 static void publish_certificate(struct pass *pass, struct bytes path, struct bytes der)
 {
-	CLEANUP_FD int folder = -1, there = -1;
+	CLEANUP_PLACE struct place place = {.folder = -1};
+	CLEANUP_FD int there = -1;
 	struct bytes sha256;
-	struct place place;
 	uint8_t hash[32];
 	int err = find_place(pass->folder, path, &place);
 
 	ossl_sha256_of(der, hash);
 	sha256 = bytes_of(hash, sizeof(hash));
 	if (err == OK) {
-		folder = place.folder;
 		there = open_published(&place);
 		if (there >= 0 && has_hash(there, der.len, sha256))
 			return;
