@@ -1,5 +1,6 @@
 """assay-directory as nginx sees it: over its FastCGI socket, with a real Redis and PostgreSQL."""
 
+import datetime
 import json
 import os
 import threading
@@ -8,6 +9,9 @@ import uuid
 
 import psycopg2
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from acme_over_fcgi import acme_client
 from acme_client import Key, b64url, unb64url
@@ -391,6 +395,16 @@ RENEWAL = "/acme/renewal-info"
 KEY_ID = bytes(range(1, 21))
 
 
+def make_issuer():
+    """A certificate whose subject key identifier is KEY_ID."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "renewal test issuer")])
+    now = datetime.datetime.utcnow()
+    return (x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+            .serial_number(x509.random_serial_number()).not_valid_before(now).not_valid_after(now + datetime.timedelta(days=400))
+            .add_extension(x509.SubjectKeyIdentifier(KEY_ID), critical=False).sign(key, hashes.SHA256()))
+
+
 @pytest.fixture(scope="module")
 def certificate_id():
     """Of a certificate that is only a row: valid for ninety days, issued now."""
@@ -398,7 +412,7 @@ def certificate_id():
     der = b"\x30\x82\x01\x00" + serial * 12 + b"signature"
     with psycopg2.connect("") as db, db.cursor() as cursor:
         cursor.execute("""INSERT INTO assay.issuers (sha256, name, certificate, chain_pem) VALUES (%s, 'ari', %s, '') RETURNING id""",
-                       (os.urandom(32), bytes.fromhex("0603551d0e04160414") + KEY_ID))
+                       (os.urandom(32), make_issuer().public_bytes(serialization.Encoding.DER)))
         issuer = cursor.fetchone()[0]
         cursor.execute("""INSERT INTO assay.certificates (serial, order_id, account_id, not_before, not_after, issuer, spki_sha256,
                        names, tbs) VALUES (%s, %s, %s, now(), now() + interval '90 days - 1 second', %s, '', '{a.test}', %s)""",

@@ -92,7 +92,7 @@ def test_identifiers_we_do_not_take(client, identifiers, problem):
 
 
 def test_unknown_members_are_tolerated(client):
-    assert client.new_order([fresh()], more={"replaces": "x", "foo": [1, {"a": None}]}).status == 201
+    assert client.new_order([fresh()], more={"replaced": "x", "foo": [1, {"a": None}]}).status == 201
 
 
 def test_what_others_ordered_looks_unknown(client, new_client, workers):
