@@ -14,6 +14,8 @@ static const struct command *const commands[] = {
 	&command_revoke,
 	&command_incident,
 	&command_issuance,
+	&command_import,
+	&command_csr,
 	&command_root_crl,
 	&command_publish_crl,
 	&command_responders,

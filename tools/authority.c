@@ -52,9 +52,8 @@ static int add_name_entry(X509_NAME *name, const char *field, const char *value)
 	return OK;
 }
 
-static int set_subject(X509 *x509, const struct authority_name *name)
+int authority_name_fill(X509_NAME *subject, const struct authority_name *name)
 {
-	X509_NAME *subject = X509_get_subject_name(x509);
 	int err = add_name_entry(subject, "C", name->country);
 
 	if (err == OK)
@@ -167,7 +166,7 @@ static int begin_certificate(EVP_PKEY *key, const struct authority_name *name, i
 	if (err == OK)
 		err = set_validity(x509, now_us, days);
 	if (err == OK)
-		err = set_subject(x509, name);
+		err = authority_name_fill(X509_get_subject_name(x509), name);
 	if (err == OK)
 		err = add_subject_key_id(x509);
 	if (err == OK)

@@ -17,6 +17,8 @@ struct authority_name {
 	const char *common_name;
 };
 
+/* Its entries, in this order, into an empty name. */
+MUST_CHECK int authority_name_fill(X509_NAME *subject, const struct authority_name *name);
 /* type: p256 p384 rsa2048 rsa3072 rsa4096. ERR_NOENT for other words. */
 MUST_CHECK int authority_key_new(const char *type, EVP_PKEY **ret);
 /* Both are valid from a day before now_us, so that machines whose clocks are behind take them at

@@ -15,6 +15,7 @@
 #include "tools/connect.h"
 #include "tools/credentials.h"
 #include "workers/signer/issuer.h"
+#include "workers/signer/token.h"
 
 #define CLOCK_SKEW_MAX_MS 2000 /* more, and signers stop */
 #define RESOLVER_WAIT_MS 8000
@@ -131,50 +132,103 @@ static void check_redis(struct tally *tally, const struct conf *conf)
 	}
 }
 
-static int64_t longest_validity(const struct conf *conf)
+/* A loaded issuer, proved: how it stands with its token and its time. */
+static void tell_issuer(struct tally *tally, const struct conf *conf, const struct issuer *issuer,
+	int64_t now_us)
 {
-	int64_t longest = 0;
+	int64_t spare_secs = issuer_spare_secs(issuer, conf, now_us);
+	char until[CLOCK_RFC3339_LEN + 1], complaint[512];
 
-	for (size_t i = 0; i < conf->nprofiles; i++)
-		if (conf->profiles[i].validity_secs > longest)
-			longest = conf->profiles[i].validity_secs;
-	return longest;
+	clock_rfc3339_format(issuer->not_after_us, until);
+	if (issuer->unreachable) {
+		token_complaint(issuer->key, complaint, sizeof(complaint));
+		tell(tally, FAILED, "issuer %s: %s", issuer->name, complaint);
+	} else if (issuer->retired) {
+		tell(tally, FINE, "issuer %s: certificate, chain and key fit; retired; until %s",
+			issuer->name, until);
+	} else if (spare_secs < 0) {
+		tell(tally, FAILED,
+			"issuer %s: it ends at %s, before certificates made today would: replace "
+			"it, then say retired = yes",
+			issuer->name, until);
+	} else {
+		tell(tally, FINE, "issuer %s: certificate, chain and key fit; until %s%s",
+			issuer->name, until,
+			spare_secs < ISSUER_WARN_DAYS * 86400LL ? " (replace it soon)" : "");
+	}
+}
+
+static void check_issuer(struct tally *tally, const struct conf *conf,
+	const struct conf_issuer *section, int64_t now_us)
+{
+	CLEANUP(issuer_free) struct issuer *issuer = NULL;
+	CLEANUP_STR char *why = NULL;
+	int err;
+
+	if (section->key[0] == '/' && access(section->key, R_OK) != 0 && errno == EACCES) {
+		tell(tally, SKIPPED, "issuer %s: %s is not for this user to read", section->name,
+			section->key);
+		return;
+	}
+	if (strncmp(section->key, "credential:", strlen("credential:")) == 0 &&
+		getenv("CREDENTIALS_DIRECTORY") == NULL) {
+		tell(tally, SKIPPED, "issuer %s: %s is for the unit alone to read", section->name,
+			section->key);
+		return;
+	}
+	err = issuer_load(section, now_us, &issuer, &why);
+	if (err == OK)
+		tell_issuer(tally, conf, issuer, now_us);
+	else if (err == ERR_TIMEOUT && section->retired)
+		tell(tally, FINE, "issuer %s: it has ended, and its section may go", section->name);
+	else
+		tell(tally, FAILED, "issuer %s: %s", section->name,
+			why != NULL ? why : "cannot be used");
 }
 
 static void check_issuers(struct tally *tally, const struct conf *conf)
 {
 	int64_t now = clock_wall_us();
 
-	for (size_t i = 0; i < conf->nissuers; i++) {
-		const struct conf_issuer *section = &conf->issuers[i];
-		CLEANUP(issuer_free) struct issuer *issuer = NULL;
-		CLEANUP_STR char *why = NULL;
-		char until[CLOCK_RFC3339_LEN + 1];
-		int64_t left_secs;
-
-		if (access(section->key, R_OK) != 0 && errno == EACCES) {
-			tell(tally, SKIPPED, "issuer %s: %s is not for this user to read",
-				section->name, section->key);
-			continue;
-		}
-		if (issuer_load(section, now, &issuer, &why) != OK) {
-			tell(tally, FAILED, "issuer %s: %s", section->name,
-				why != NULL ? why : "cannot be used");
-			continue;
-		}
-		clock_rfc3339_format(issuer->not_after_us, until);
-		left_secs = (issuer->not_after_us - now) / USEC_PER_SEC - longest_validity(conf);
-		if (left_secs < 0)
-			tell(tally, FAILED,
-				"issuer %s: it ends at %s, before certificates made today would",
-				section->name, until);
-		else
-			tell(tally, FINE, "issuer %s: certificate, chain and key fit; until %s%s",
-				section->name, until,
-				left_secs < ISSUER_WARN_DAYS * 86400LL ? " (replace it soon)" : "");
-	}
+	for (size_t i = 0; i < conf->nissuers; i++)
+		check_issuer(tally, conf, &conf->issuers[i], now);
 	if (conf->nissuers == 0)
 		tell(tally, FAILED, "issuer: there is no [issuer NAME] section");
+}
+
+/* True when an issuer of the profile may sign such keys at this time, as far as sections show. */
+static bool is_signed_by_some(const struct conf *conf, const struct conf_profile *profile,
+	const char *key_type, int64_t now_us)
+{
+	for (size_t i = 0; i < conf->nissuers; i++) {
+		const struct conf_issuer *issuer = &conf->issuers[i];
+		bool takes = issuer->key_types.count == 0, named = false;
+
+		for (size_t n = 0; n < profile->issuers.count; n++)
+			named = named || strcmp(profile->issuers.items[n], issuer->name) == 0;
+		for (size_t n = 0; n < issuer->key_types.count; n++)
+			takes = takes || strcmp(issuer->key_types.items[n], key_type) == 0;
+		if (named && takes && !issuer->retired && issuer->active_from_us <= now_us &&
+			now_us < issuer->active_until_us)
+			return true;
+	}
+	return false;
+}
+
+/* What a profile takes and no issuer signs would end as serverInternal. */
+static void check_profiles(struct tally *tally, const struct conf *conf)
+{
+	int64_t now = clock_wall_us();
+
+	for (size_t i = 0; i < conf->nprofiles; i++) {
+		const struct conf_profile *profile = &conf->profiles[i];
+
+		for (size_t k = 0; k < profile->key_types.count; k++)
+			if (!is_signed_by_some(conf, profile, profile->key_types.items[k], now))
+				tell(tally, FAILED,
+					"profile %s: no issuer signs keys of type %s today",
+					profile->name, profile->key_types.items[k]);
+	}
 }
 
 static void check_suffixes(struct tally *tally, const struct conf *conf)
@@ -296,6 +350,7 @@ static int run_check_config(const char *conf_path, int argc, char **argv)
 	check_suffixes(&tally, conf);
 	check_lifetimes(&tally, conf);
 	check_issuers(&tally, conf);
+	check_profiles(&tally, conf);
 	check_database(&tally, conf);
 	check_redis(&tally, conf);
 	check_resolver(&tally, conf);

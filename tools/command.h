@@ -16,7 +16,7 @@ struct command {
 
 extern const struct command command_init, command_check_config, command_doctor, command_migrate,
 	command_status, command_revoke, command_incident, command_issuance, command_root_crl,
-	command_publish_crl, command_responders;
+	command_publish_crl, command_responders, command_import, command_csr;
 
 /* getopt_long with our messages: dies on an unknown option, a missing value or, at the end, words
  * that are left over.

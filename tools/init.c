@@ -17,6 +17,7 @@
 #include "tools/outfile.h"
 #include "tools/root_list.h"
 #include "tools/sample.h"
+#include "workers/signer/keys.h"
 
 #define SET_MAX 64
 #define PASSPHRASE_MAX 1024
@@ -30,6 +31,8 @@ struct init_options {
 	const char *organization;
 	const char *country;
 	const char *key_type;
+	const char *issuing_key; /* a PKCS#11 URI, or NULL: a new file */
+	const char *issuing_pin;
 	const char *root_key_type;
 	const char *caa_identity;
 	const char *public_url;
@@ -65,6 +68,8 @@ static const char help[] =
 	"  --country CC               C of both certificates (default: none)\n"
 	"  --key-type TYPE            issuing key: p256 p384 rsa2048 rsa3072 rsa4096 (default: "
 	"p256)\n"
+	"  --issuing-key URI          take a key that is in a PKCS#11 token instead\n"
+	"  --issuing-pin FILE         first line: the token's PIN\n"
 	"  --root-key-type TYPE       root key (default: p384)\n"
 	"  --caa-identity DOMAIN      what CAA records must name (default: the host of the base "
 	"URL)\n"
@@ -85,6 +90,8 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 		{"organization", required_argument, NULL, 'o'},
 		{"country", required_argument, NULL, 'C'},
 		{"key-type", required_argument, NULL, 'k'},
+		{"issuing-key", required_argument, NULL, 'i'},
+		{"issuing-pin", required_argument, NULL, 'I'},
 		{"root-key-type", required_argument, NULL, 'K'},
 		{"caa-identity", required_argument, NULL, 'a'},
 		{"public-url", required_argument, NULL, 'U'},
@@ -100,6 +107,8 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 		['o'] = &o->organization,
 		['C'] = &o->country,
 		['k'] = &o->key_type,
+		['i'] = &o->issuing_key,
+		['I'] = &o->issuing_pin,
 		['K'] = &o->root_key_type,
 		['a'] = &o->caa_identity,
 		['U'] = &o->public_url};
@@ -125,6 +134,12 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 		    "https://acme.example.org");
 	if (strncmp(o->base_url, "https://", 8) != 0 || o->base_url[8] == '\0')
 		die("init: --base-url must begin with https:// (RFC 8555 section 6.1)");
+	if (o->issuing_key != NULL && strncmp(o->issuing_key, "pkcs11:", 7) != 0)
+		die("init: --issuing-key takes a PKCS#11 URI; assayctl import takes key files "
+		    "over");
+	if (o->issuing_pin != NULL && o->issuing_pin[0] != '/')
+		die("init: --issuing-pin takes an absolute path: the signer reads it at each "
+		    "start");
 	if (o->country != NULL && strlen(o->country) != 2)
 		die("init: --country takes two letters");
 	if (o->public_url != NULL &&
@@ -210,6 +225,15 @@ static void set_public(const struct init_options *o, struct init_work *w)
 	sample_set(&w->conf, "crl", "folder", LOCALSTATEDIR "/lib/assay/public");
 }
 
+static void load_issuing_key(const struct init_options *o, EVP_PKEY **ret)
+{
+	CLEANUP_STR char *why = NULL;
+	int err = key_load(o->issuing_key, o->issuing_pin, ret, &why);
+
+	if (err != OK)
+		die("init: %s", why != NULL ? why : err_name(err));
+}
+
 static void make_authority(const struct init_options *o, struct init_work *w)
 {
 	CLEANUP_STR char *host = host_of(o->base_url);
@@ -233,7 +257,10 @@ static void make_authority(const struct init_options *o, struct init_work *w)
 	if (o->root_passphrase_file != NULL)
 		read_passphrase(o->root_passphrase_file, passphrase);
 	make_key("--root-key-type", o->root_key_type, &root_key);
-	make_key("--key-type", o->key_type, &key);
+	if (o->issuing_key != NULL)
+		load_issuing_key(o, &key);
+	else
+		make_key("--key-type", o->key_type, &key);
 	err = authority_root_new(root_key, &root_subject, now, &root);
 	if (err == OK)
 		err = authority_issuing_new(root_key, root, key, &subject,
@@ -244,7 +271,7 @@ static void make_authority(const struct init_options *o, struct init_work *w)
 		err = authority_certificate_pem(root, &w->root_certificate);
 	if (err == OK)
 		err = authority_certificate_pem(certificate, &w->certificate);
-	if (err == OK)
+	if (err == OK && o->issuing_key == NULL)
 		err = authority_key_pem(key, NULL, &w->key);
 	if (err == OK)
 		err = authority_key_pem(root_key, passphrase[0] != '\0' ? passphrase : NULL,
@@ -294,6 +321,10 @@ static void make_conf(const struct init_options *o, struct init_work *w)
 	sample_set(&w->conf, "database", "passwords", "secrets/database");
 	sample_set(&w->conf, "redis", "passwords", "secrets/redis");
 	set_public(o, w);
+	if (o->issuing_key != NULL)
+		sample_set(&w->conf, "issuer main", "key", o->issuing_key);
+	if (o->issuing_pin != NULL)
+		sample_set(&w->conf, "issuer main", "key_passphrase", o->issuing_pin);
 	for (size_t i = 0; i < o->nsets; i++)
 		set_from_option(&w->conf, o->sets[i]);
 }
@@ -364,7 +395,7 @@ static int write_everything(const struct init_options *o, struct init_work *w, c
 	if (err == OK)
 		err = write_in(w, o->folder, "pki/issuer.pem", 0644, NULL, &w->certificate,
 			ret_why);
-	if (err == OK)
+	if (err == OK && o->issuing_key == NULL)
 		err = write_in(w, o->folder, "pki/issuer.key", 0400, "assay-signer", &w->key,
 			ret_why);
 	if (err == OK)

@@ -62,8 +62,21 @@ static void print_figures(const struct db_call *call)
 	}
 }
 
-static void print_issuers(const struct db_call *call)
+static int64_t longest_validity(const struct conf *conf)
 {
+	int64_t longest = 0;
+
+	for (size_t i = 0; i < conf->nprofiles; i++)
+		if (conf->profiles[i].validity_secs > longest)
+			longest = conf->profiles[i].validity_secs;
+	return longest;
+}
+
+/* An issuer that ends before the longest certificate made today would must have a successor. */
+static void print_issuers(const struct conf *conf, const struct db_call *call)
+{
+	int64_t needed_us = clock_wall_us() + longest_validity(conf) * USEC_PER_SEC;
+
 	printf("\nissuers\n");
 	for (size_t i = 0; i < admin_issuers_count(call); i++) {
 		CLEANUP(certview_free) struct certview *view = NULL;
@@ -77,8 +90,11 @@ static void print_issuers(const struct db_call *call)
 			printf("  %-36.*s is no certificate\n", (int)name.len, name.ptr);
 			continue;
 		}
-		format_distance((int64_t)timegm(&tm) * USEC_PER_SEC, distance, sizeof(distance));
-		printf("  %-36.*s            ends %s\n", (int)name.len, name.ptr, distance);
+		int64_t end_us = (int64_t)timegm(&tm) * USEC_PER_SEC;
+
+		format_distance(end_us, distance, sizeof(distance));
+		printf("  %-36.*s            ends %s%s\n", (int)name.len, name.ptr, distance,
+			end_us >= needed_us ? "" : ", too early for every profile");
 	}
 }
 
@@ -150,7 +166,7 @@ static int run_status(const char *conf_path, int argc, char **argv)
 	if (db_run(db, calls, ARRAY_LEN(calls)) != OK)
 		die("status: database: %s", db_error(db));
 	print_figures(&overview);
-	print_issuers(&issuers);
+	print_issuers(conf, &issuers);
 	print_crls(&crls);
 	print_streams(conf);
 	db_call_done(&overview);

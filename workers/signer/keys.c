@@ -23,20 +23,14 @@ static int give_passphrase(char *out, int size, int writing, void *arg)
 	return (int)s->len;
 }
 
-int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **ret_why)
+static int read_pem(const char *path, struct secret *pass, EVP_PKEY **ret, char **ret_why)
 {
 	CLEANUP(secret_free) struct secret *pem = NULL;
-	CLEANUP(secret_free) struct secret *pass = NULL;
 	CLEANUP(EVP_PKEY_free) EVP_PKEY *key = NULL;
 	CLEANUP(BIO_free_all) BIO *bio = NULL;
 	struct signature_scheme scheme;
-	int err;
+	int err = secret_load(path, &pem, ret_why);
 
-	if (token_is_uri(path))
-		return token_key_load(path, passphrase, NULL, ret, ret_why);
-	err = secret_load(path, &pem, ret_why);
-	if (err == OK && passphrase != NULL)
-		err = secret_load_line(passphrase, &pass, ret_why);
 	if (err != OK)
 		return err;
 	assert(pem != NULL);
@@ -57,6 +51,29 @@ int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **re
 			"%s: issuing keys are P-256, P-384 or RSA of 2048 to 4096 bits", path);
 	*ret = TAKE(key);
 	return OK;
+}
+
+int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **ret_why)
+{
+	CLEANUP(secret_free) struct secret *pass = NULL;
+	int err = OK;
+
+	if (token_is_uri(path))
+		return token_key_load(path, passphrase, NULL, ret, ret_why);
+	if (passphrase != NULL)
+		err = secret_load_line(passphrase, &pass, ret_why);
+	return err == OK ? read_pem(path, pass, ret, ret_why) : err;
+}
+
+int key_load_told(const char *path, const char *passphrase, EVP_PKEY **ret, char **ret_why)
+{
+	CLEANUP(secret_free) struct secret *pass = xcalloc(1, sizeof(*pass));
+
+	pass->len = strlen(passphrase);
+	if (pass->len > SECRET_MAX_BYTES)
+		return why_set(ret_why, ERR_LIMIT, "the passphrase is too long");
+	memcpy(pass->text, passphrase, pass->len);
+	return read_pem(path, pass, ret, ret_why);
 }
 
 /* RFC 5758 section 3.2: no parameters with ECDSA. RFC 4055 section 5: NULL with RSA PKCS#1. */

@@ -1,5 +1,5 @@
-/* keys.h — private keys from PEM files, and signing with them: the only code of assay that touches
- * an issuing key.
+/* keys.h — private keys from PEM files and PKCS#11 tokens, and signing with them: the only code of
+ * assay that touches an issuing key.
  *
  * Lives here and not in lib/pki, so that no handler program can link it. Accepted: P-256, P-384 and
  * RSA of 2048 to 4096 bits, as PKCS#8 (plain or encrypted), SEC1 or PKCS#1. A key file that others
@@ -9,11 +9,16 @@
 #include "lib/base/buf.h"
 #include "lib/pki/ossl.h"
 
-/* passphrase: a file whose first line is the passphrase, under the same rules; or NULL. On failure
- * *ret_why is one line for the operator (free it). ERR_NOENT: no such file; ERR_LIMIT: a kind of
- * key we do not sign with; ERR_CONFLICT: wrong owner or mode; ERR_CRYPTO: not a key, or the
+/* path: a file, "credential:NAME" (secret.h) or a PKCS#11 URI (token.h, whose errors it then has).
+ * passphrase: where its first line is the passphrase or PIN, under the same rules; or NULL. On
+ * failure *ret_why is one line for the operator (free it). ERR_NOENT: no such file; ERR_LIMIT: a
+ * kind of key we do not sign with; ERR_CONFLICT: wrong owner or mode; ERR_CRYPTO: not a key, or the
  * passphrase is wrong. */
 MUST_CHECK int key_load(const char *path, const char *passphrase, EVP_PKEY **ret, char **ret_why);
+
+/* The same for a file whose passphrase a person has typed; "": it has none. */
+MUST_CHECK int key_load_told(const char *path, const char *passphrase, EVP_PKEY **ret,
+	char **ret_why);
 
 /* How a key signs: the digest and the AlgorithmIdentifier that goes into the certificate (RFC 5758
  * section 3.2, RFC 4055 section 5). ERR_LIMIT for kinds we do not sign with. */
