@@ -478,7 +478,6 @@ static void a_folder_that_cannot_be_used_is_named(void **state)
 {
 	CLEANUP_STR char *folder = new_folder();
 	CLEANUP_STR char *error = NULL;
-	CLEANUP_STR char *taken = NULL;
 	CLEANUP_BUF struct buf path = {0};
 	struct journal *j = NULL;
 

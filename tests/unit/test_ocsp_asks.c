@@ -288,7 +288,7 @@ static void replies_reach_who_listens(void **state)
 static void junk_on_the_channel_is_not_heard(void **state)
 {
 	CLEANUP(rds_close) struct rds *ears = private_redis_connect(&server);
-	static const char *const junk[] = {"PUBLISH ocsp x", "PUBLISH ocsp " ID,
+	static const char *const junk[] = {"PUBLISH ocsp x", ("PUBLISH ocsp " ID),
 		"PUBLISH ocsp *AAAAAAAAAAAAAAAAAAAAA-der"};
 	struct ocsp_reply good = {ident_new(), bytes_of("x", 1)};
 	struct heard heard = {0};
