@@ -13,7 +13,7 @@ struct crl_thread;
 /* Ends the program when there is no thread to be had. */
 struct crl_thread *crl_thread_start(const struct worker *w);
 /* At start and after a reload; what it needs of them is kept. */
-void crl_thread_set(struct crl_thread *t, const struct issuer_set *issuers,
+void crl_thread_set(struct crl_thread *t, const struct issuer_set *set,
 	const struct conf_crl *conf);
 void crl_thread_push(struct crl_thread *t, const struct ident *id);
 /* Gives up what is under way, which takes no longer than one statement. */

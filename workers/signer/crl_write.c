@@ -40,7 +40,8 @@ struct crl_writer {
 
 static int open_nameless(int *ret)
 {
-	const char *folder = getenv("TMPDIR") != NULL ? getenv("TMPDIR") : "/tmp";
+	const char *wanted = getenv("TMPDIR");
+	const char *folder = wanted != NULL ? wanted : "/tmp";
 	CLEANUP_STR char *path = NULL;
 	int fd = open(folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
 

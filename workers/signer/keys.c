@@ -175,6 +175,7 @@ static int sign(EVP_PKEY *key, const EVP_MD *md, struct bytes message, struct si
 	uint8_t hash[EVP_MAX_MD_SIZE];
 	unsigned len = sizeof(hash);
 
+	ret->len = 0;
 	/* A token is given the hash. */
 	if (token_holds(key) && EVP_Digest(message.ptr, message.len, hash, &len, md, NULL) != 1)
 		return ossl_drain("EVP_Digest");

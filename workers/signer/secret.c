@@ -1,6 +1,7 @@
 /* secret.c — see secret.h. */
 #include "workers/signer/secret.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/crypto.h>
@@ -110,6 +111,7 @@ int secret_load_line(const char *source, struct secret **ret, char **ret_why)
 
 	if (err != OK)
 		return err;
+	assert(s != NULL);
 	s->len = strcspn(s->text, "\r\n");
 	s->text[s->len] = '\0';
 	if (s->len == 0)

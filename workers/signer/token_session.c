@@ -211,7 +211,7 @@ static bool is_pin_error(CK_RV rv)
 static CK_RV login(struct token_session *s, CK_USER_TYPE user)
 {
 	/* The module does not write to it, whatever its type says. */
-	CK_UTF8CHAR *pin = (CK_UTF8CHAR *)(uintptr_t)s->pin;
+	CK_UTF8CHAR *pin = (CK_UTF8CHAR *)s->pin;
 
 	return s->f->C_Login(s->session, user, pin, s->pin != NULL ? strlen(s->pin) : 0);
 }
@@ -311,7 +311,7 @@ int token_session_open(const struct token_uri *uri, const char *pin, bool anew,
 	struct token_session **ret, char **ret_why)
 {
 	CLEANUP(token_session_close) struct token_session *s = xcalloc(1, sizeof(*s));
-	CK_TOKEN_INFO info;
+	CK_TOKEN_INFO info = {0};
 	CK_RV rv;
 	int err = module_use(uri->module_path, &s->module, ret_why);
 
@@ -390,7 +390,7 @@ static int read_ec(struct token_session *s, CK_OBJECT_HANDLE object, struct pubk
 int token_session_public_key(struct token_session *s, EVP_PKEY **ret, char **ret_why)
 {
 	struct pubkey *numbers = xcalloc(1, sizeof(*numbers));
-	CK_OBJECT_HANDLE object;
+	CK_OBJECT_HANDLE object = CK_INVALID_HANDLE;
 	int err = find_object(s, CKO_PUBLIC_KEY, &object, ret_why);
 
 	if (err == OK) {
@@ -413,7 +413,7 @@ int token_session_sign(struct token_session *s, struct bytes input, uint8_t *out
 	char **ret_why)
 {
 	CK_MECHANISM mechanism = {s->type == CKK_RSA ? CKM_RSA_PKCS : CKM_ECDSA, NULL, 0};
-	CK_BYTE *data = (CK_BYTE *)(uintptr_t)input.ptr; /* not written to */
+	CK_BYTE *data = (CK_BYTE *)input.ptr; /* not written to */
 	CK_ULONG room = *len;
 	CK_RV rv = CKR_SESSION_HANDLE_INVALID;
 
