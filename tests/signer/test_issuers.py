@@ -127,12 +127,28 @@ def verify(ca, certificate, issuer):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def start(folder):
+    """Starts signers by a configuration of their own, and leaves none behind when a test fails."""
+    running = []
+
+    def begin(ca):
+        running.append(Signer(ca, folder))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        if one.process.poll() is None:
+            one.process.kill()
+            one.process.wait()
+
+
 @needs_softhsm
-def test_a_key_in_a_token_issues(ca, database, redis, folder, enqueue, token):
+def test_a_key_in_a_token_issues(ca, database, redis, enqueue, token, start):
     hsm = with_conf(ca, "hsm", lambda text: set_key(text, "issuer main", key=token.uri("issuing"), key_passphrase=token.pin))
     done = assayctl("-c", hsm.conf, "check-config", check=False)
     assert "issuer main: certificate, chain and key fit" in done.stdout, done.stdout
-    one = Signer(hsm, folder).wait_ready()
+    one = start(hsm).wait_ready()
     orders = [database.order([f"hsm{i}.example.org"]) for i in range(20)]
     enqueue(*orders)
     wait_for(lambda: all(database.state(order).status == VALID for order in orders), what=one.log)
@@ -147,12 +163,12 @@ def test_a_key_in_a_token_issues(ca, database, redis, folder, enqueue, token):
 
 
 @needs_softhsm
-def test_orders_wait_for_a_token_that_is_away(ca, database, redis, folder, enqueue, token):
+def test_orders_wait_for_a_token_that_is_away(ca, database, redis, enqueue, token, start):
     hsm = with_conf(ca, "away", lambda text: set_key(text, "issuer main", key=token.uri("issuing"), key_passphrase=token.pin))
     token.take_away()
     done = assayctl("-c", hsm.conf, "check-config", check=False)
     assert done.returncode == 1 and re.search(r"FAILED +issuer main: .*away", done.stdout), done.stdout
-    one = Signer(hsm, folder)
+    one = start(hsm)
     wait_for(lambda: one.events("issuing key cannot be reached, trying again until it can"), what=one.log)
     orders = [database.order([f"away{i}.example.org"]) for i in range(3)]
     for _ in range(12):
@@ -171,10 +187,10 @@ def test_orders_wait_for_a_token_that_is_away(ca, database, redis, folder, enque
 
 
 @needs_softhsm
-def test_a_wrong_pin_ends_the_start(ca, folder, redis, database, token):
+def test_a_wrong_pin_ends_the_start(ca, redis, database, token, start):
     wrong = write(f"{token.dir}/wrong", "11111111\n", 0o400)
     hsm = with_conf(ca, "wrong", lambda text: set_key(text, "issuer main", key=token.uri("issuing"), key_passphrase=wrong))
-    one = Signer(hsm, folder)
+    one = start(hsm)
     assert one.process.wait(timeout=20) == 1
     assert "cannot log in" in one.events("an issuer cannot be used")[0]["cause"]
     assert "12345678" not in one.log() and "11111111" not in one.log()
@@ -207,7 +223,7 @@ def test_a_request_for_a_key_in_a_token_and_a_ca_with_it(ca, folder, root, token
     assert f"key = pkcs11:token={token.name}" in done.stdout and f"key_passphrase = {token.pin}" in done.stdout
 
 
-def test_a_rollover_under_load_fails_no_order(ca, database, redis, folder, root, enqueue):
+def test_a_rollover_under_load_fails_no_order(ca, database, redis, root, enqueue, start):
     """The new issuer comes first by SIGHUP, the old one retires, signers restart one after the other; 400 orders meanwhile."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = named("Rolled over")
@@ -215,8 +231,8 @@ def test_a_rollover_under_load_fails_no_order(ca, database, redis, folder, root,
     section = (f"\n[issuer second]\ncertificate = {write(f'{ca.dir}/pki/second.pem', pem(second))}\n"
                f"key = {write(f'{ca.dir}/pki/second.key', key_pem(key), 0o400)}\n")
     conf = with_conf(ca, "roll", lambda text: text)
-    first = Signer(conf, folder).wait_ready()
-    other = Signer(conf, folder).wait_ready()
+    first = start(conf).wait_ready()
+    other = start(conf).wait_ready()
     account = database.account()
     orders = [database.order([f"roll{i}.example.org"], account) for i in range(400)]
     begun = time.monotonic()
@@ -230,9 +246,9 @@ def test_a_rollover_under_load_fails_no_order(ca, database, redis, folder, root,
     for one in (first, other):
         one.process.send_signal(signal.SIGHUP)
     wait_for(lambda: all(len(one.events("issuer ready")) == 3 for one in (first, other)), what=first.log)
-    third = Signer(conf, folder).wait_ready()
+    third = start(conf).wait_ready()
     assert first.stop() == 0
-    fourth = Signer(conf, folder).wait_ready()
+    fourth = start(conf).wait_ready()
     assert other.stop() == 0
     feeder.join()
     wait_for(lambda: valid() == 400, seconds=60, what=lambda: f"all, not {valid()}")
@@ -248,16 +264,16 @@ def test_a_rollover_under_load_fails_no_order(ca, database, redis, folder, root,
     assert third.stop() == 0 and fourth.stop() == 0
 
 
-def test_alternate_chains_reach_the_database(ca, database, redis, folder):
+def test_alternate_chains_reach_the_database(ca, database, redis, start):
     conf = with_conf(ca, "chains", lambda text: set_key(text, "issuer main", alternate_chains="pki/alternate.pem",
                                                         roots="pki/root.pem"))
     write(f"{ca.dir}/pki/alternate.pem", pem(ca.pem("issuer")) + pem(ca.pem("root")))
-    one = Signer(conf, folder).wait_ready()
+    one = start(conf).wait_ready()
     row, = database("SELECT alternates FROM issuers WHERE sha256 = %s", ca.pem("issuer").fingerprint(hashes.SHA256()))
     assert [text.count("BEGIN") for text in row.alternates] == [2]
     assert one.stop() == 0
     # Without them in the configuration they are gone.
-    assert Signer(ca, folder).wait_ready().stop() == 0
+    assert start(ca).wait_ready().stop() == 0
     row, = database("SELECT alternates FROM issuers WHERE sha256 = %s", ca.pem("issuer").fingerprint(hashes.SHA256()))
     assert row.alternates == []
 
