@@ -439,11 +439,12 @@ static void no_damaged_request_is_read_that_openssl_refuses(void **state)
 static void more_than_four_kilobytes_are_malformed(void **state)
 {
 	CLEANUP_BUF struct buf list = {0}, der = {0};
-	static uint8_t filler[4000];
+	static const uint8_t filler[OCSP_REQUEST_MAX_BYTES];
+	const size_t filled = 4000;
 	size_t ext = der_begin(&list, DER_SEQUENCE);
 
 	der_put_oid(&list, BYTES("\x2a\x03"));
-	der_put(&list, DER_OCTET_STRING, bytes_of(filler, sizeof(filler)));
+	der_put(&list, DER_OCTET_STRING, bytes_of(filler, filled));
 	der_end(&list, ext);
 	make(&(struct recipe){.extensions = buf_bytes(&list)}, &der);
 	assert_in_range(der.len, 4001, OCSP_REQUEST_MAX_BYTES);
@@ -452,7 +453,7 @@ static void more_than_four_kilobytes_are_malformed(void **state)
 	ext = der_begin(&list, DER_SEQUENCE);
 	der_put_oid(&list, BYTES("\x2a\x03"));
 	der_put(&list, DER_OCTET_STRING,
-		bytes_of(filler, sizeof(filler) - der.len + OCSP_REQUEST_MAX_BYTES));
+		bytes_of(filler, filled + OCSP_REQUEST_MAX_BYTES - der.len));
 	der_end(&list, ext);
 	make(&(struct recipe){.extensions = buf_bytes(&list)}, &der);
 	assert_int_equal(der.len, OCSP_REQUEST_MAX_BYTES);
