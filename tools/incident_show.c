@@ -38,12 +38,13 @@ static void print_count(const char *what, int32_t count, int32_t of)
 
 static void print_time(const char *what, int64_t at_us)
 {
-	int64_t secs = (at_us - clock_wall_us()) / USEC_PER_SEC;
-	int64_t size = secs < 0 ? -secs : secs;
 	char text[CLOCK_RFC3339_LEN + 1];
+	int64_t secs, size;
 
 	if (at_us == INT64_MIN)
 		return;
+	secs = (at_us - clock_wall_us()) / USEC_PER_SEC;
+	size = secs < 0 ? -secs : secs;
 	clock_rfc3339_format(at_us, text);
 	printf("  %-28s %s  (%s%lld:%02lld:%02lld%s)\n", what, text, secs < 0 ? "" : "in ",
 		(long long)(size / 3600), (long long)(size / 60 % 60), (long long)(size % 60),

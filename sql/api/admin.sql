@@ -106,6 +106,13 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, assay, pg_temp A
 DECLARE
 	v_count integer := revocation_step(p_act);
 BEGIN
+	-- A keeper has what is left in hand: once it is done, the act has ended; if it fails, the batch is ours.
+	IF v_count = 0 THEN
+		PERFORM FROM revocation_batches b WHERE b.act = p_act ORDER BY b.batch LIMIT 1 FOR UPDATE;
+		IF FOUND THEN
+			v_count := revocation_step(p_act);
+		END IF;
+	END IF;
 	RETURN QUERY SELECT v_count, a.revoked, a.found FROM revocation_acts a WHERE a.id = p_act AND v_count > 0;
 END $$;
 
