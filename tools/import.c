@@ -253,13 +253,15 @@ static int run_import(const char *conf_path, int argc, char **argv)
 	CLEANUP_STR char *certificate = path_of(&o, ".pem");
 	CLEANUP_STR char *chain = path_of(&o, "-chain.pem");
 	CLEANUP_STR char *key = path_of(&o, ".key");
-	bool token = token_is_uri(o.key);
-	const struct conf_issuer conf = {.name = (char *)(uintptr_t)o.name,
+	CLEANUP_STR char *name = xstrdup(o.name);
+	CLEANUP_STR char *uri = token_is_uri(o.key) ? xstrdup(o.key) : NULL;
+	CLEANUP_STR char *passphrase = o.passphrase != NULL ? xstrdup(o.passphrase) : NULL;
+	bool token = uri != NULL;
+	const struct conf_issuer conf = {.name = name,
 		.certificate = certificate,
 		.chain = o.chain != NULL ? chain : NULL,
-		.key = token ? (char *)(uintptr_t)o.key : key,
-		.key_passphrase =
-			token || o.keep_encrypted ? (char *)(uintptr_t)o.passphrase : NULL,
+		.key = token ? uri : key,
+		.key_passphrase = token || o.keep_encrypted ? passphrase : NULL,
 		.active_from_us = INT64_MIN,
 		.active_until_us = INT64_MAX};
 

@@ -79,6 +79,31 @@ static const char help[] =
 	"list (default: neither)\n"
 	"  --set SECTION.KEY=VALUE    any setting of assay.conf; may be repeated\n";
 
+static void check_options(const struct init_options *o)
+{
+	if (o->root_key == NULL)
+		die("init: --root-key FILE is missing: name the place where the root's private key "
+		    "is to be written");
+	if (o->base_url == NULL)
+		die("init: --base-url URL is missing, for instance --base-url "
+		    "https://acme.example.org");
+	if (strncmp(o->base_url, "https://", 8) != 0 || o->base_url[8] == '\0')
+		die("init: --base-url must begin with https:// (RFC 8555 section 6.1)");
+	if (o->issuing_key != NULL && strncmp(o->issuing_key, "pkcs11:", 7) != 0)
+		die("init: --issuing-key takes a PKCS#11 URI; assayctl import takes key files "
+		    "over");
+	if (o->issuing_pin != NULL && o->issuing_pin[0] != '/')
+		die("init: --issuing-pin takes an absolute path: the signer reads it at each "
+		    "start");
+	if (o->country != NULL && strlen(o->country) != 2)
+		die("init: --country takes two letters");
+	if (o->public_url != NULL &&
+		(strncmp(o->public_url, "http://", 7) != 0 || o->public_url[7] == '\0' ||
+			o->public_url[strlen(o->public_url) - 1] == '/'))
+		die("init: --public-url must begin with http:// and end without a slash: what is "
+		    "served there is signed");
+}
+
 static void parse_options(int argc, char **argv, struct init_options *o)
 {
 	static const struct option options[] = {
@@ -126,27 +151,7 @@ static void parse_options(int argc, char **argv, struct init_options *o)
 			die("init: more than %d --set", SET_MAX);
 		o->sets[o->nsets++] = optarg;
 	}
-	if (o->root_key == NULL)
-		die("init: --root-key FILE is missing: name the place where the root's private key "
-		    "is to be written");
-	if (o->base_url == NULL)
-		die("init: --base-url URL is missing, for instance --base-url "
-		    "https://acme.example.org");
-	if (strncmp(o->base_url, "https://", 8) != 0 || o->base_url[8] == '\0')
-		die("init: --base-url must begin with https:// (RFC 8555 section 6.1)");
-	if (o->issuing_key != NULL && strncmp(o->issuing_key, "pkcs11:", 7) != 0)
-		die("init: --issuing-key takes a PKCS#11 URI; assayctl import takes key files "
-		    "over");
-	if (o->issuing_pin != NULL && o->issuing_pin[0] != '/')
-		die("init: --issuing-pin takes an absolute path: the signer reads it at each "
-		    "start");
-	if (o->country != NULL && strlen(o->country) != 2)
-		die("init: --country takes two letters");
-	if (o->public_url != NULL &&
-		(strncmp(o->public_url, "http://", 7) != 0 || o->public_url[7] == '\0' ||
-			o->public_url[strlen(o->public_url) - 1] == '/'))
-		die("init: --public-url must begin with http:// and end without a slash: what is "
-		    "served there is signed");
+	check_options(o);
 }
 
 /* The host of the base URL, without port. */
