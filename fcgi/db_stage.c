@@ -217,6 +217,15 @@ static void repeat(struct link *link)
 	db_call_done(&call);
 }
 
+/* Between batches as well: under a load that never ends, the link's thread might never get the
+ * lock. */
+static void do_what_is_due(struct link *link)
+{
+	beat(link);
+	look_at_workers(link);
+	repeat(link);
+}
+
 /* One batch; false when nobody waits. */
 static bool run_waiting(struct link *link)
 {
@@ -224,6 +233,7 @@ static bool run_waiting(struct link *link)
 
 	if (list != NULL)
 		run_batch(link, list);
+	do_what_is_due(link);
 	return list != NULL;
 }
 
@@ -250,9 +260,7 @@ static void tick(struct link *link)
 	pthread_mutex_lock(&link->lock);
 	if (!link->up)
 		(void)ready(link);
-	beat(link);
-	look_at_workers(link);
-	repeat(link);
+	do_what_is_due(link);
 	pthread_mutex_unlock(&link->lock);
 }
 

@@ -60,17 +60,23 @@ static int listen_once(int timeout_ms)
 		: jobs_listen(ears.rds, timeout_ms, heard, NULL);
 }
 
+/* What was woken goes on, but not in this thread, which has to listen. */
+static void hand_on(void)
+{
+	if (!lane_is_empty(&pipeline.database))
+		lane_ring(&pipeline.database);
+}
+
 static void *listen_thread(void *arg)
 {
 	while (atomic_load(&ears.running)) {
 		int timeout_ms = park_expire(pipeline.park, TICK_MS);
 		int err = subscribe();
 
+		hand_on();
 		if (err == OK)
 			err = listen_once(timeout_ms);
-		/* Not run here: this thread has to listen. */
-		if (!lane_is_empty(&pipeline.database))
-			lane_ring(&pipeline.database);
+		hand_on();
 		if (err != OK) {
 			const struct timespec pause = {.tv_nsec = (long)timeout_ms * 1000000};
 
